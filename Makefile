@@ -1,0 +1,60 @@
+# The habits of this project. Each target does its own set-up and says what it did; a second run is quick.
+
+PADDOCK := .build/release/paddock
+
+.DEFAULT_GOAL := help
+.PHONY: help build test check format bench fuzz demo images docs clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## install what building needs, and build for debugging
+	@scripts/setup.sh build
+	swift build
+
+test: ## do the set-up, start an Engine where none answers, and run every test
+	@scripts/setup.sh test
+	@scripts/check-imports.sh
+	@python3 scripts/check-links.py
+	@echo 'test: building (several minutes the first time)' >&2
+	swift build --build-tests
+	python3 Tests/SandboxInit/test_sandbox_init.py
+	swift test --skip-build
+
+check: ## lint the format, and check which module imports which
+	swift format lint --strict --recursive Sources Tests $(wildcard Plugins) Package.swift
+	@scripts/check-imports.sh
+
+format: ## format the Swift sources in place
+	swift format --in-place --recursive Sources Tests $(wildcard Plugins) Package.swift
+
+bench: ## compare paddock run with docker run on this machine
+	@scripts/setup.sh run
+	swift build -c release --product paddock
+	Benchmarks/run
+
+fuzz: ## fuzz the sandbox init's frame parser, for a bounded time
+	@scripts/setup.sh fuzz
+	Tests/SandboxInit/fuzz.sh
+
+demo: ## from nothing to an agent that runs: set-up, release build, two sample runs
+	@scripts/setup.sh run
+	@echo 'demo: building paddock in release (several minutes the first time)' >&2
+	swift build -c release --product paddock
+	@echo
+	@echo '== $(PADDOCK) run images/text-report --input @images/text-report/sample.json'
+	@$(PADDOCK) run images/text-report --input @images/text-report/sample.json
+	@echo
+	@echo "== $(PADDOCK) run images/ticker --input '{\"seconds\": 2}'"
+	@$(PADDOCK) run images/ticker --input '{"seconds": 2}'
+
+images: ## make the base images and build every sample agent as paddock/NAME
+	@scripts/setup.sh run
+	@images/agents.py build
+
+docs: ## check that every relative link in the documents leads somewhere
+	@python3 scripts/check-links.py
+
+clean: ## remove .build and the agent images that make images built
+	rm -rf .build
+	@images/agents.py clean

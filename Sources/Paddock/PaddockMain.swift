@@ -1,0 +1,57 @@
+import ArgumentParser
+import Glibc
+
+/// The program. Runs the subcommand and turns every failure into one line on stderr and the exit code of the
+/// contract, §4.
+@main
+enum PaddockMain {
+    static func main() async {
+        // A reader that has gone shows as an error of write(2).
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            var command = try PaddockCommand.parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            leave(with: error)
+        }
+    }
+
+    private static func leave(with error: any Error) -> Never {
+        if let code = error as? ExitCode { exit(code.rawValue) }
+        let isUsage = PaddockCommand.exitCode(for: error) != .failure
+        guard isUsage else {
+            Console.error(String(describing: error))
+            exit(Failure.exitCode)
+        }
+        if PaddockCommand.exitCode(for: error) == .success {
+            // Help and version.
+            print(PaddockCommand.fullMessage(for: error))
+            exit(0)
+        }
+        Console.error("\(PaddockCommand.message(for: error)) (see paddock --help)")
+        exit(Failure.exitCode)
+    }
+}
+
+/// The root of the command tree.
+struct PaddockCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "paddock",
+        abstract: "Runs other people's agents behind a fence.",
+        version: "0.1.0",
+        subcommands: [RunCommand.self]
+    )
+}
+
+/// What ends the program with exit code 125: an error of Paddock's own or of its user's.
+struct Failure: Error, CustomStringConvertible {
+    static let exitCode: Int32 = 125
+
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}

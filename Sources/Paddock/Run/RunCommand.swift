@@ -1,0 +1,113 @@
+import ArgumentParser
+import DockerAPI
+import Foundation
+import Runner
+
+/// `paddock run`: one execution on the local Engine, no server and no database.
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Run an agent image, or a folder that holds one, behind the fence.",
+        discussion: """
+            The agent's stdout and stderr arrive live on ours, byte for byte; everything else is on stderr. \
+            A folder with a Dockerfile is built first; an image that is absent is pulled.
+
+            Exit code: the agent's own (128 + N for a signal N); 124 timeout; 137 memory limit; 130 canceled; \
+            1 when it exited 0 but its output was refused; 125 for an error of Paddock's own.
+            """
+    )
+
+    @Argument(help: "An image, or a folder with a Dockerfile and perhaps an agent.yaml.")
+    var imageOrFolder: String
+
+    @Option(help: ArgumentHelp("The agent's input: JSON, @FILE, or - for stdin ({}).", valueName: "json"))
+    var input: String?
+
+    @OptionGroup(title: "Limits")
+    var limits: LimitOptions
+
+    @Option(help: ArgumentHelp("A variable for the agent (repeatable).", valueName: "name=value"))
+    var env: [Assignment] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "A file /run/paddock/secrets/NAME for the agent (repeatable).", valueName: "name=value|name=@file"))
+    var secret: [Assignment] = []
+
+    @Option(help: ArgumentHelp("The Engine's runtime to use, such as runsc.", valueName: "name"))
+    var runtime: String?
+
+    @Flag(help: "Print the finished execution as one JSON document on stdout instead of the agent's stdout.")
+    var json = false
+
+    @Flag(name: .shortAndLong, help: "No progress and no summary.")
+    var quiet = false
+
+    @Argument(parsing: .postTerminator, help: "Arguments for the agent, after --.")
+    var arguments: [String] = []
+
+    func run() async throws {
+        let environment = ProcessInfo.processInfo.environment
+        let inputs = try RunInputs(self)
+        let configuration = try DockerClient.Configuration(dockerHost: environment["DOCKER_HOST"])
+        let folder = try StateFolder(environment: environment)
+        let code = try await DockerClient.withClient(configuration) { client in
+            let host = try RunnerHost(client: client, folder: folder)
+            async let reaped = host.reap()
+            let request = try await inputs.request(images: ImageStore(client: client))
+            report(try await reaped)
+            return try await execute(request, host)
+        }
+        if code != 0 { throw ExitCode(code) }
+    }
+
+    private func report(_ reaped: (removed: [String], failed: [DockerError])) {
+        if !reaped.removed.isEmpty, !quiet {
+            Console.error("removed \(reaped.removed.count) sandbox(es) that an earlier run left")
+        }
+        for failure in reaped.failed { Console.error("a sandbox of an earlier run could not be removed: \(failure)") }
+    }
+
+    private func execute(_ request: ExecutionRequest, _ host: RunnerHost) async throws -> Int32 {
+        let control = ExecutionControl()
+        let grace = Duration.seconds(request.limits.graceSeconds)
+        let writer = OutputWriter(
+            descriptors: json ? [.stderr: STDERR_FILENO] : [.stdout: STDOUT_FILENO, .stderr: STDERR_FILENO])
+        let interrupts = Interrupts { [quiet] nth in
+            switch nth {
+            case 1:
+                if !quiet { Console.error("canceling; once more to kill") }
+                control.cancel(grace: grace, why: "canceled by the user")
+            case 2: control.kill(why: "canceled by the user")
+            // What is left behind is removed by the next run.
+            default: _exit(130)
+            }
+        }
+        if !json {
+            ReaderWatch.start(descriptor: STDOUT_FILENO) {
+                control.cancel(grace: grace, why: "nobody reads its output any more")
+            }
+        }
+        let finished = await ExecutionRunner(host: host).run(request, control: control, sink: writer)
+        await writer.flush()
+        withExtendedLifetime(interrupts) {}
+        try show(finished)
+        return finished.execution.commandExitCode
+    }
+
+    private func show(_ finished: FinishedExecution) throws {
+        let execution = finished.execution
+        if finished.droppedLogBytes > 0 {
+            Console.error(
+                "log limit of \(execution.limits.logMiB) MiB reached: \(finished.droppedLogBytes) bytes left out")
+        }
+        if let failure = finished.removalFailure {
+            Console.error("the sandbox could not be removed, the next run will try again: \(failure)")
+        }
+        if json {
+            FileHandle.standardOutput.write(Data(try execution.serialized() + [UInt8(ascii: "\n")]))
+        }
+        let isOurs = execution.commandExitCode == Failure.exitCode && execution.exitCode == nil
+        if !quiet || isOurs { Console.error(execution.summary) }
+    }
+}

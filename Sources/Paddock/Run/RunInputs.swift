@@ -1,0 +1,147 @@
+import Foundation
+import Runner
+
+/// What `paddock run` was given, read and checked before anything is made on the Engine.
+struct RunInputs {
+    private let command: RunCommand
+    private let folder: String?
+    private let manifest: Manifest?
+    private let limits: Limits
+    private let input: [UInt8]
+    private let outputSchema: JSONSchema?
+    private let secrets: [(name: String, value: [UInt8])]
+
+    private static let inputLimit = 16 << 20
+
+    /// - Throws: what is wrong with the flags, the files they name, or the manifest.
+    init(_ command: RunCommand) throws {
+        self.command = command
+        folder = try Self.folder(command.imageOrFolder)
+        manifest = try folder.flatMap { try Manifest.load(folder: $0) }
+        limits = try command.limits.request.over(manifest?.limits ?? LimitsRequest()).resolved()
+        input = try Self.input(command.input)
+        outputSchema = try manifest?.outputSchema.map { try JSONSchema($0) }
+        secrets = try Self.secrets(command.secret)
+        try checkInput()
+    }
+
+    /// The path, if it is a folder to build; nil for an image's name.
+    private static func folder(_ text: String) throws -> String? {
+        var isFolder: ObjCBool = false
+        let exists = FileManager.default.fileExists(atPath: text, isDirectory: &isFolder)
+        let looksLikePath = text.hasPrefix(".") || text.hasPrefix("/") || text.hasSuffix("/")
+        guard exists, isFolder.boolValue else {
+            if looksLikePath { throw Failure("\(text): no such folder") }
+            return nil
+        }
+        let hasDockerfile = FileManager.default.fileExists(atPath: text + "/Dockerfile")
+        if hasDockerfile { return text }
+        let hasManifest = FileManager.default.fileExists(atPath: text + "/" + Manifest.fileName)
+        if looksLikePath || hasManifest { throw Failure("\(text): the folder has no Dockerfile") }
+        return nil
+    }
+
+    private static func input(_ text: String?) throws -> [UInt8] {
+        let bytes: [UInt8]
+        switch text {
+        case nil: bytes = Array("{}".utf8)
+        case "-": bytes = [UInt8](FileHandle.standardInput.readDataToEndOfFile())
+        case let text? where text.hasPrefix("@"): bytes = try contents(String(text.dropFirst()), for: "--input")
+        case let text?: bytes = Array(text.utf8)
+        }
+        guard bytes.count <= inputLimit else {
+            throw Failure("--input: \(bytes.count) bytes; at most \(inputLimit >> 20) MiB can be given")
+        }
+        do {
+            _ = try JSONValue(parsing: bytes)
+        } catch {
+            let hint = text == nil || text == "-" || text?.hasPrefix("@") == true ? "" : "; use @FILE for a file"
+            throw Failure("--input: not JSON (a string needs its quotes, as in '\"text\"'\(hint))")
+        }
+        return bytes
+    }
+
+    private static func contents(_ path: String, for flag: String) throws -> [UInt8] {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw Failure("\(flag): the file \(path) cannot be read")
+        }
+        return [UInt8](data)
+    }
+
+    private static let secretCount = 64
+    private static let secretBytes = 256 << 10
+
+    private static func secrets(_ assignments: [Assignment]) throws -> [(name: String, value: [UInt8])] {
+        let secrets = try assignments.map { try secret($0) }
+        guard secrets.count <= secretCount else {
+            throw Failure("--secret: \(secrets.count) given; at most \(secretCount) are possible")
+        }
+        guard Set(secrets.map(\.name)).count == secrets.count else { throw Failure("--secret: a name is given twice") }
+        let total = secrets.reduce(0) { $0 + $1.value.count }
+        guard total <= secretBytes else {
+            throw Failure("--secret: \(total) bytes in all; at most \(secretBytes >> 10) KiB are possible")
+        }
+        return secrets
+    }
+
+    private static func secret(_ assignment: Assignment) throws -> (name: String, value: [UInt8]) {
+        let name = assignment.name
+        guard name.wholeMatch(of: /[A-Za-z0-9_.-]{1,64}/) != nil, name != ".", name != ".." else {
+            throw Failure("--secret: '\(name)' must be 1 to 64 letters, digits, '_', '.' or '-'")
+        }
+        if assignment.value.hasPrefix("@") {
+            return (name, try contents(String(assignment.value.dropFirst()), for: "--secret \(name)"))
+        }
+        return (name, Array(assignment.value.utf8))
+    }
+
+    private func checkInput() throws {
+        guard let schema = try manifest?.inputSchema.map({ try JSONSchema($0) }) else { return }
+        let violations = schema.violations(in: input)
+        guard violations.isEmpty else {
+            let list = violations.prefix(5).map(\.description).joined(separator: "; ")
+            throw Failure("the input does not match the agent's input schema: \(list)")
+        }
+    }
+
+    /// The execution: its image looked up, pulled or built.
+    func request(images: ImageStore) async throws -> ExecutionRequest {
+        let image = try await image(images)
+        let words = try image.command(overriddenBy: manifest?.command, arguments: command.arguments)
+        // Nobody takes over what a command line leaves behind.
+        var request = ExecutionRequest(
+            image: image, command: words, limits: limits, input: input, endsWithRunner: true)
+        request.environment = command.env.map { "\($0.name)=\($0.value)" }
+        request.secrets = secrets
+        request.outputSchema = outputSchema
+        request.runtime = command.runtime
+        return request
+    }
+
+    private func image(_ images: ImageStore) async throws -> AgentImage {
+        guard let folder else {
+            var line = ProgressLine("pulling \(command.imageOrFolder)", quiet: command.quiet)
+            defer { line.end() }
+            return try await images.image(command.imageOrFolder) { line.take($0) }
+        }
+        var line = ProgressLine("building \(folder)", quiet: command.quiet)
+        line.begin()
+        do {
+            let image = try await images.build(folder: folder, tag: tag(folder)) { line.take($0) }
+            line.end()
+            return image
+        } catch {
+            line.end()
+            Console.raw(line.transcript)
+            throw error
+        }
+    }
+
+    /// `paddock-run/NAME:latest`, from the manifest's or the folder's name.
+    private func tag(_ folder: String) -> String {
+        let last = URL(filePath: folder).standardizedFileURL.lastPathComponent
+        let safe = last.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
+        let trimmed = String(safe).split(separator: "-").joined(separator: "-")
+        return "paddock-run/\(manifest?.name ?? (trimmed.isEmpty ? "agent" : trimmed)):latest"
+    }
+}

@@ -1,0 +1,49 @@
+/// One execution that is to be run: an image that was looked at, and what it gets.
+public struct ExecutionRequest: Sendable {
+    public let id = ExecutionID()
+    public var agentID = "agt_local"
+    public var userID = "usr_local"
+    public var image: AgentImage
+    /// Program and arguments.
+    public var command: [String]
+    public var limits: Limits
+    /// One JSON value.
+    public var input: [UInt8]
+    public var outputSchema: JSONSchema?
+    /// `NAME=VALUE`, after the image's own.
+    public var environment: [String] = []
+    public var secrets: [(name: String, value: [UInt8])] = []
+    /// nil for the Engine's default.
+    public var runtime: String?
+    /// The agent ends when this process does: for a runner that nobody can take over from.
+    public var endsWithRunner: Bool
+
+    /// Up to this size the input is also in the variable `INPUT`; the kernel allows 128 KiB for one variable.
+    static let inputVariableLimit = 96 << 10
+
+    public init(image: AgentImage, command: [String], limits: Limits, input: [UInt8], endsWithRunner: Bool) {
+        self.image = image
+        self.command = command
+        self.limits = limits
+        self.input = input
+        self.endsWithRunner = endsWithRunner
+    }
+
+    /// Everything that the agent finds in its environment: later entries replace earlier ones.
+    var fullEnvironment: [String] {
+        var ours = [
+            "PADDOCK_EXECUTION_ID=\(id)", "PADDOCK_AGENT_ID=\(agentID)", "HOME=/tmp", "TMPDIR=/tmp",
+            "OUTPUT=\(SandboxPolicy.outputPath)",
+        ]
+        if input.count <= Self.inputVariableLimit { ours.append("INPUT=" + String(decoding: input, as: UTF8.self)) }
+        var values: [Substring: String] = [:]
+        var order: [Substring] = []
+        // LD_*: the image's own libraries are its business, our init and what it starts are not.
+        let fromImage = image.environment.filter { !$0.hasPrefix("LD_") }
+        for entry in fromImage + environment + ours {
+            let name = entry.prefix { $0 != "=" }
+            if values.updateValue(entry, forKey: name) == nil { order.append(name) }
+        }
+        return order.compactMap { values[$0] }
+    }
+}

@@ -1,0 +1,22 @@
+import Glibc
+
+/// An exclusive lock on a file, held until the process ends or the value is let go; flock(2).
+final class FileLock: Sendable {
+    let path: String
+    private let descriptor: CInt
+
+    /// - Returns: nil when somebody else holds it.
+    /// - Throws: ``StateFolder/Failure`` when the file cannot be made.
+    init?(path: String) throws {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw StateFolder.Failure(path: path, reason: Errno.last) }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            close(descriptor)
+            return nil
+        }
+        self.path = path
+        self.descriptor = descriptor
+    }
+
+    deinit { close(descriptor) }
+}

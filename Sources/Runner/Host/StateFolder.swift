@@ -1,0 +1,166 @@
+import Foundation
+
+/// The folder in which runners of this host keep what the Engine must see and what tells them apart.
+///
+/// - `sandbox-init-HASH`, `hosts`, `passwd-UID`: mounted into sandboxes, read-only
+/// - `runners/ID`: locked while that runner lives; a container whose runner's file is free has no owner
+/// - `users/N`: locked while a sandbox uses the Nth user id
+/// - `id`: names this folder in the labels of its containers
+public struct StateFolder: Sendable {
+    public struct Failure: Error, Sendable, CustomStringConvertible {
+        let path: String
+        let reason: String
+        public var description: String {
+            "the state folder cannot be used: \(path): \(reason). Set PADDOCK_STATE_DIR to a folder of yours"
+        }
+    }
+
+    public let path: String
+    /// Random, made with the folder.
+    let id: String
+
+    /// Opens the folder, and makes it and what belongs in it where it is missing.
+    ///
+    /// Configuration keys: `PADDOCK_STATE_DIR`; without it `/var/lib/paddock` for root, and for others
+    /// `$XDG_STATE_HOME/paddock` or `~/.local/state/paddock`.
+    public init(environment: [String: String]) throws {
+        path = try Self.location(environment)
+        try Self.makeFolder(path)
+        try Self.makeFolder(path + "/runners")
+        try Self.makeFolder(path + "/users")
+        id = try Self.identity(path + "/id")
+    }
+
+    private static func location(_ environment: [String: String]) throws -> String {
+        if let chosen = environment["PADDOCK_STATE_DIR"], !chosen.isEmpty {
+            guard chosen.hasPrefix("/") else {
+                throw Failure(path: chosen, reason: "the path must be absolute, since the Engine mounts files from it")
+            }
+            return chosen
+        }
+        if geteuid() == 0 { return "/var/lib/paddock" }
+        if let state = environment["XDG_STATE_HOME"], state.hasPrefix("/") { return state + "/paddock" }
+        guard let home = environment["HOME"], home.hasPrefix("/") else {
+            throw Failure(path: "~/.local/state/paddock", reason: "HOME is not set")
+        }
+        return home + "/.local/state/paddock"
+    }
+
+    private static func makeFolder(_ path: String) throws {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw Failure(path: path, reason: "it cannot be made: \(Errno.last)")
+        }
+        guard access(path, R_OK | W_OK | X_OK) == 0 else { throw Failure(path: path, reason: Errno.last) }
+    }
+
+    private static func identity(_ path: String) throws -> String {
+        if let known = contents(path), !known.isEmpty { return String(decoding: known, as: UTF8.self) }
+        // The first to link its file into place wins; everybody reads what is there then.
+        let new = path + "." + String(UInt64.random(in: 0...UInt64.max), radix: 16)
+        try write(Array(LaunchFrame.makeNonce().utf8), to: new, mode: 0o600)
+        link(new, path)
+        unlink(new)
+        guard let known = contents(path) else { throw Failure(path: path, reason: Errno.last) }
+        return String(decoding: known, as: UTF8.self)
+    }
+
+    private static func contents(_ path: String) -> [UInt8]? {
+        FileManager.default.contents(atPath: path).map { [UInt8]($0) }
+    }
+
+    private static func write(_ bytes: [UInt8], to path: String, mode: mode_t) throws {
+        guard FileManager.default.createFile(atPath: path, contents: Data(bytes)), chmod(path, mode) == 0 else {
+            throw Failure(path: path, reason: Errno.last)
+        }
+    }
+
+    /// Puts a file in place at once and whole, unless it is there already.
+    private func place(_ bytes: [UInt8], as name: String, mode: mode_t) throws -> String {
+        let target = path + "/" + name
+        if Self.contents(target) == bytes { return target }
+        let new = target + "." + String(UInt64.random(in: 0...UInt64.max), radix: 16)
+        try Self.write(bytes, to: new, mode: mode)
+        guard rename(new, target) == 0 else { throw Failure(path: target, reason: Errno.last) }
+        return target
+    }
+
+    /// The files that a sandbox of this user id sees.
+    func files(uid: UInt32) throws -> SandboxPolicy.HostFiles {
+        let passwd = "root:x:0:0:root:/:/bin/false\nagent:x:\(uid):\(uid):agent:/tmp:/bin/sh\n"
+        let hosts = "127.0.0.1 localhost\n::1 localhost\n"
+        return SandboxPolicy.HostFiles(
+            initBinary: try placeInit(),
+            passwd: try place(Array(passwd.utf8), as: "passwd-\(uid)", mode: 0o644),
+            hosts: try place(Array(hosts.utf8), as: "hosts", mode: 0o644))
+    }
+
+    /// The init is taken out of this program only when its file is not there.
+    private func placeInit() throws -> String {
+        let name = "sandbox-init-\(SandboxInitBinary.digest)"
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path + "/" + name)
+        if attributes?[.size] as? Int == SandboxInitBinary.size { return path + "/" + name }
+        guard let binary = Data(base64Encoded: SandboxInitBinary.base64.description) else {
+            throw Failure(path: path + "/" + name, reason: "the embedded init is damaged")
+        }
+        return try place([UInt8](binary), as: name, mode: 0o755)
+    }
+
+    /// A user id that no other sandbox of this folder has. Sandboxes that shared one would share the kernel's
+    /// limits per user, such as inotify instances.
+    func lockUser() throws -> SandboxUser {
+        for slot in 0..<SandboxUser.count {
+            if let lock = try FileLock(path: "\(path)/users/\(slot)") {
+                return SandboxUser(uid: SandboxUser.first + UInt32(slot), lock: lock)
+            }
+        }
+        throw Failure(
+            path: path + "/users", reason: "all \(SandboxUser.count) user ids are in use by running sandboxes")
+    }
+
+    /// Makes this process known as a living runner.
+    func lockRunner() throws -> RunnerLock {
+        let id = String(LaunchFrame.makeNonce().prefix(16))
+        guard let lock = try FileLock(path: "\(path)/runners/\(id)") else {
+            throw Failure(path: "\(path)/runners/\(id)", reason: "it is locked by somebody else")
+        }
+        return RunnerLock(id: id, lock: lock)
+    }
+
+    /// Takes over the file of a runner that has died; nil while it lives.
+    func lockDeadRunner(_ id: String) -> RunnerLock? {
+        guard !id.isEmpty, id.allSatisfy(\.isHexDigit) else { return nil }
+        guard let lock = try? FileLock(path: "\(path)/runners/\(id)") else { return nil }
+        return RunnerLock(id: id, lock: lock)
+    }
+}
+
+/// A user id that one sandbox has for itself. Free again when the value is let go.
+struct SandboxUser: Sendable {
+    /// Above every range that distributions, systemd or subuid give out, and below 2^31.
+    static let first: UInt32 = 1_900_000_000
+    static let count = 4096
+
+    let uid: UInt32
+    private let lock: FileLock
+
+    init(uid: UInt32, lock: FileLock) {
+        self.uid = uid
+        self.lock = lock
+    }
+}
+
+/// The proof that a runner lives. Its file goes with the value.
+final class RunnerLock: Sendable {
+    let id: String
+    private let lock: FileLock
+
+    init(id: String, lock: FileLock) {
+        self.id = id
+        self.lock = lock
+    }
+
+    deinit { unlink(lock.path) }
+}

@@ -1,0 +1,45 @@
+import DockerAPI
+
+/// What an image says about how to run it.
+public struct AgentImage: Sendable {
+    /// `sha256:…`.
+    public let id: String
+    /// The name it was asked for by.
+    public let reference: String
+    public let entrypoint: [String]
+    public let arguments: [String]
+    public let environment: [String]
+    public let workingDirectory: String
+    public let volumes: [String]
+
+    init(_ details: ImageDetails, reference: String) {
+        id = details.id
+        self.reference = reference
+        entrypoint = details.config?.entrypoint ?? []
+        arguments = details.config?.cmd ?? []
+        environment = details.config?.env ?? []
+        let directory = details.config?.workingDir ?? ""
+        workingDirectory = directory.isEmpty ? "/" : directory
+        volumes = (details.config?.volumes ?? [:]).keys.sorted()
+    }
+
+    /// Program and arguments: as with Docker, given arguments take the place of the image's own.
+    /// - Parameter command: an agent.yaml's `command`, in place of the image's entrypoint and arguments.
+    /// - Throws: ``ImageError`` when nothing is left to run.
+    public func command(overriddenBy command: [String]?, arguments given: [String]) throws -> [String] {
+        let program = command ?? entrypoint
+        let rest = given.isEmpty && command == nil ? arguments : given
+        guard let first = (program + rest).first, !first.isEmpty else {
+            throw ImageError(
+                "\(reference) has no entrypoint and no command: give one after --, or set ENTRYPOINT in its Dockerfile")
+        }
+        return program + rest
+    }
+}
+
+/// An image that cannot be had or cannot be run.
+public struct ImageError: Error, Sendable, CustomStringConvertible {
+    public let description: String
+
+    public init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,171 @@
+import Foundation
+import Yams
+
+/// An agent's `agent.yaml`.
+public struct Manifest: Sendable, Decodable {
+    public static let fileName = "agent.yaml"
+
+    public var name: String
+    public var description: String?
+    public var version: String?
+    /// Program and arguments, in place of the image's own.
+    public var command: [String]?
+    public var inputSchema: JSONValue?
+    public var outputSchema: JSONValue?
+    public var limits: LimitsRequest?
+    public var network: Execution.Network?
+    public var examples: [Example]?
+
+    /// An input and what is to come of it.
+    public struct Example: Sendable, Decodable {
+        public var name: String
+        public var input: JSONValue
+        /// In place of the manifest's, where given.
+        public var limits: LimitsRequest?
+        public var expect: Expectation
+    }
+
+    /// What an example's execution must show; what is nil is not looked at.
+    public struct Expectation: Sendable, Decodable {
+        public var status: Execution.Status?
+        public var reason: Execution.Reason?
+        public var exitCode: Int?
+        public var signal: String?
+        /// Equal to the output.
+        public var output: JSONValue?
+        /// Each key is in the output, with an equal value.
+        public var outputContains: [String: JSONValue]?
+        /// Each is somewhere in the log.
+        public var logContains: [String]?
+        public var notes: [Execution.Note.Code]?
+    }
+
+    /// A manifest that cannot be used.
+    public struct Invalid: Error, Sendable, CustomStringConvertible {
+        public let description: String
+    }
+
+    /// Reads the folder's manifest; nil when it has none.
+    /// - Throws: ``Invalid`` that names the file, the place and what is wrong.
+    public static func load(folder: String) throws -> Manifest? {
+        let path = folder + "/" + fileName
+        guard let data = FileManager.default.contents(atPath: path) else { return nil }
+        do {
+            return try Manifest(yaml: String(decoding: data, as: UTF8.self))
+        } catch {
+            throw Invalid(description: "\(path): \(error)")
+        }
+    }
+
+    /// - Throws: ``Invalid``.
+    public init(yaml: String) throws {
+        let json: [UInt8]
+        do {
+            json = try Self.json(try Yams.load(yaml: yaml)).serialized()
+        } catch let error as YamlError {
+            throw Invalid(description: "not YAML: \(error)")
+        }
+        do {
+            try Self.refuseUnknownKeys(try JSONValue(parsing: json))
+            self = try JSONDecoder().decode(Manifest.self, from: Data(json))
+        } catch let error as DecodingError {
+            throw Invalid(description: Self.words(error))
+        }
+        try validate()
+    }
+
+    private func validate() throws {
+        let isName = name.count <= 100 && name.wholeMatch(of: /[a-z0-9]([a-z0-9._-]*[a-z0-9])?/) != nil
+        guard isName else {
+            throw Invalid(
+                description: "name: '\(name)' must be lower-case letters, digits, '.', '_' and '-', at most 100")
+        }
+        for (key, schema) in [("inputSchema", inputSchema), ("outputSchema", outputSchema)] {
+            guard let schema else { continue }
+            do {
+                _ = try JSONSchema(schema)
+            } catch {
+                throw Invalid(description: "\(key): \(error)")
+            }
+        }
+        do {
+            _ = try (limits ?? LimitsRequest()).resolved()
+        } catch {
+            throw Invalid(description: "limits: \(error)")
+        }
+        if let mode = network?.mode, mode != "none" {
+            throw Invalid(description: "network.mode: '\(mode)' is not supported; only none is")
+        }
+    }
+
+    // MARK: YAML to JSON
+
+    private static func json(_ value: Any?) throws -> JSONValue {
+        switch value {
+        case nil, is NSNull: return .null
+        case let value as Bool: return .bool(value)
+        case let value as Int: return .integer(Int64(value))
+        case let value as Double: return .number(value)
+        case let value as String: return .string(value)
+        case let value as [Any]: return .array(try value.map { try json($0) })
+        case let value as [AnyHashable: Any]:
+            var object: [String: JSONValue] = [:]
+            for (key, item) in value { object[String(describing: key.base)] = try json(item) }
+            return .object(object)
+        default:
+            throw Invalid(description: "'\(value ?? "")' is no JSON value: put it in quotes")
+        }
+    }
+
+    /// A key that nobody reads is a mistake that would otherwise stay unseen.
+    private static func refuseUnknownKeys(_ value: JSONValue) throws {
+        guard case .object(let top) = value else { throw Invalid(description: "must be a mapping with name, limits …") }
+        let allowed: [String: Set<String>] = [
+            "": [
+                "name", "description", "version", "command", "inputSchema", "outputSchema", "limits", "network",
+                "examples",
+            ],
+            "limits": [
+                "memoryMiB", "cpus", "pids", "timeoutSeconds", "cpuSeconds", "tmpMiB", "logMiB", "outputKiB",
+                "openFiles", "graceSeconds",
+            ],
+            "network": ["mode"],
+            "examples[]": ["name", "input", "limits", "expect"],
+            "expect": [
+                "status", "reason", "exitCode", "signal", "output", "outputContains", "logContains", "notes",
+            ],
+        ]
+        func check(_ value: JSONValue?, _ kind: String, _ place: String) throws {
+            guard case .object(let object) = value, let known = allowed[kind] else { return }
+            for key in object.keys.sorted() where !known.contains(key) {
+                throw Invalid(
+                    description: "\(place)\(key): unknown key; known are \(known.sorted().joined(separator: ", "))")
+            }
+        }
+        try check(value, "", "")
+        try check(top["limits"], "limits", "limits.")
+        try check(top["network"], "network", "network.")
+        guard case .array(let examples) = top["examples"] else { return }
+        for (index, example) in examples.enumerated() {
+            guard case .object(let fields) = example else { continue }
+            try check(example, "examples[]", "examples[\(index)].")
+            try check(fields["limits"], "limits", "examples[\(index)].limits.")
+            try check(fields["expect"], "expect", "examples[\(index)].expect.")
+        }
+    }
+
+    private static func words(_ error: DecodingError) -> String {
+        func path(_ context: DecodingError.Context, _ last: (any CodingKey)? = nil) -> String {
+            (context.codingPath + [last].compactMap { $0 }).map { key in
+                key.intValue.map { "[\($0)]" } ?? key.stringValue
+            }.joined(separator: ".")
+        }
+        switch error {
+        case .keyNotFound(let key, let context): return "\(path(context, key)): is missing"
+        case .typeMismatch(let type, let context): return "\(path(context)): must be \(type)"
+        case .valueNotFound(let type, let context): return "\(path(context)): must be \(type), is null"
+        case .dataCorrupted(let context): return "\(path(context)): \(context.debugDescription)"
+        @unknown default: return String(describing: error)
+        }
+    }
+}

@@ -1,0 +1,33 @@
+import DockerAPI
+
+/// One container that was made for one execution.
+struct Sandbox: Sendable {
+    let client: DockerClient
+    let containerID: String
+    let streams: AttachedContainer
+
+    /// Makes the container and attaches to it, so that nothing it writes can be missed. Nothing runs yet.
+    static func create(_ policy: SandboxPolicy, name: String, client: DockerClient) async throws -> Sandbox {
+        let spec = policy.containerSpec()
+        // Not cancelled half-way: the Engine would make a container that nobody knows of.
+        let created = try await Task { try await client.createContainer(name: name, spec) }.value
+        return Sandbox(
+            client: client, containerID: created.id, streams: try await client.attach(created.id))
+    }
+
+    func start() async throws { try await client.startContainer(containerID) }
+
+    func launch(_ frame: [UInt8]) async throws { try await streams.send(frame) }
+
+    /// Tells the init that the trailer is safe, whereupon it exits.
+    func acknowledge() async throws { try await streams.send([0]) }
+
+    /// Sends a signal to the init. One that has gone already needs none.
+    func signal(_ name: String) async throws {
+        do {
+            try await client.killContainer(containerID, signal: name)
+        } catch let error as DockerError where error.isNotFound || error.isConflict {
+            return
+        }
+    }
+}

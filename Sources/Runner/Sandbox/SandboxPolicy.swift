@@ -1,0 +1,128 @@
+import DockerAPI
+
+/// Everything that an execution gets. Nothing else in the project decides what a container may do.
+public struct SandboxPolicy: Sendable {
+    struct Tmpfs: Sendable, Equatable {
+        var path: String
+        var sizeKiB: Int
+        var inodes: Int
+        /// Octal, as mount(8) takes it.
+        var mode: String
+    }
+
+    /// Where the init is mounted.
+    static let initPath = "/.paddock/init"
+    static let outputPath = "/run/paddock/output.json"
+    /// `/run/paddock` holds the output file and the secrets.
+    static let runInodes = 256
+    static let sharedMemoryInodes = 256
+    /// Beside the output file: a temporary copy of it, which careful programs write first, and secrets.
+    /// In whole pages of every size there is: the kernel rounds up, and verification compares to the letter.
+    static func runKiB(outputKiB: Int) -> Int { (outputKiB * 2 + 1024 + 63) / 64 * 64 }
+
+    /// `sha256:…`: what was looked at is what runs.
+    let imageID: String
+    let uid: UInt32
+    let limits: Limits
+    /// nil for the Engine's default.
+    let runtime: String?
+    /// Paths that the image declares as volumes.
+    let volumes: [String]
+    let files: HostFiles
+    let labels: [String: String]
+
+    /// Files of ours that the sandbox sees, read-only.
+    struct HostFiles: Sendable {
+        let initBinary: String
+        let passwd: String
+        let hosts: String
+    }
+
+    /// The processes that the kernel allows: the agent's, and the init.
+    var pidsWithInit: Int { limits.pids + 1 }
+    var memoryBytes: Int64 { Int64(limits.memoryMiB) << 20 }
+
+    /// Each has a size and a number of inodes: without them a tmpfs could hold kernel memory beyond every limit.
+    var tmpfs: [Tmpfs] {
+        var all = [
+            Tmpfs(path: "/tmp", sizeKiB: limits.tmpMiB * 1024, inodes: limits.tmpInodes, mode: "1777"),
+            Tmpfs(
+                path: "/run/paddock", sizeKiB: Self.runKiB(outputKiB: limits.outputKiB), inodes: Self.runInodes,
+                mode: "0700"),
+            Tmpfs(
+                path: "/dev/shm", sizeKiB: Limits.sharedMemoryMiB * 1024, inodes: Self.sharedMemoryInodes,
+                mode: "1777"),
+        ]
+        // An image's VOLUME would be writable disk of the host. Small and fixed: it counts as headroom.
+        let taken = Set(all.map(\.path))
+        for path in volumes where !taken.contains(path) {
+            all.append(Tmpfs(path: path, sizeKiB: 1024, inodes: 256, mode: "1777"))
+        }
+        return all
+    }
+}
+
+extension SandboxPolicy {
+    /// The Engine's create request: the only place that writes a HostConfig.
+    func containerSpec() -> ContainerSpec {
+        var host = HostConfig()
+        host.memory = memoryBytes
+        host.memorySwap = memoryBytes
+        host.memorySwappiness = 0
+        host.nanoCpus = Int64((limits.cpus * 1e9).rounded())
+        host.pidsLimit = Int64(pidsWithInit)
+        host.ulimits = [
+            .init(name: "nofile", soft: Int64(limits.openFiles), hard: Int64(limits.openFiles)),
+            .init(name: "core", soft: 0, hard: 0),
+        ]
+        host.capDrop = ["ALL"]
+        host.securityOpt = ["no-new-privileges"]
+        host.readonlyRootfs = true
+        host.tmpfs = Dictionary(uniqueKeysWithValues: tmpfs.map { ($0.path, mountOptions($0)) })
+        host.mounts = [
+            .init(type: "bind", source: files.initBinary, target: Self.initPath, readOnly: true),
+            .init(type: "bind", source: files.passwd, target: "/etc/passwd", readOnly: true),
+            .init(type: "bind", source: files.hosts, target: "/etc/hosts", readOnly: true),
+        ]
+        host.networkMode = "none"
+        host.cgroupnsMode = "private"
+        // No shared memory but the tmpfs above, which has a number of inodes.
+        host.ipcMode = "none"
+        // SysV segments and queues outlive their process and are charged to nobody.
+        host.sysctls = [
+            "kernel.shm_rmid_forced": "1", "kernel.shmmni": "0", "kernel.shmall": "0", "kernel.msgmni": "0",
+            "kernel.sem": "0 0 0 0", "fs.mqueue.queues_max": "0",
+        ]
+        host.logConfig = .init(type: "none")
+        host.restartPolicy = .init(name: "no")
+        host.autoRemove = false
+        host.privileged = false
+        host.runtime = runtime
+
+        var spec = ContainerSpec(image: imageID, hostConfig: host)
+        spec.entrypoint = [Self.initPath]
+        spec.cmd = []
+        // The init goes to the image's directory itself: an error there is the agent's and is told as such.
+        spec.workingDir = "/"
+        spec.user = "\(uid):\(uid)"
+        spec.hostname = "sandbox"
+        spec.labels = labels
+        spec.attachStdin = true
+        spec.attachStdout = true
+        spec.attachStderr = true
+        spec.openStdin = true
+        spec.stdinOnce = true
+        spec.tty = false
+        spec.networkDisabled = true
+        spec.stopSignal = "SIGTERM"
+        spec.healthcheck = .init(test: ["NONE"])
+        return spec
+    }
+
+    private func mountOptions(_ tmpfs: Tmpfs) -> String {
+        // Owned by the sandbox's user: runc gives a tmpfs the mode that its folder has in the image, and that may
+        // let nobody but the owner write.
+        "rw,nosuid,nodev,noexec,size=\(tmpfs.sizeKiB)k,nr_inodes=\(tmpfs.inodes),mode=\(tmpfs.mode)"
+            + ",uid=\(uid),gid=\(uid)"
+    }
+}

@@ -1,0 +1,155 @@
+/// Compares what the kernel holds, as the init reports it before launch, with the policy.
+///
+/// The report is the kernel's own files, read by our init while no code but ours runs in the sandbox. So the check
+/// needs no rights on the host and no second call to the Engine.
+struct Verification {
+    /// A promise that does not hold.
+    struct Mismatch: Error, CustomStringConvertible, Equatable {
+        let what: String
+        let expected: String
+        let actual: String
+
+        var description: String { "\(what) is \(actual), and the policy says \(expected)" }
+    }
+
+    private let report: InitMessage
+    private let policy: SandboxPolicy
+
+    /// - Throws: ``Mismatch`` for the first promise that does not hold.
+    static func check(_ report: InitMessage, against policy: SandboxPolicy) throws {
+        let verification = Verification(report: report, policy: policy)
+        try verification.checkIdentity()
+        try verification.checkCgroup()
+        try verification.checkNetwork()
+        try verification.checkMounts()
+    }
+
+    private func expect(_ what: String, _ expected: String, _ actual: String?) throws {
+        guard actual == expected else {
+            throw Mismatch(what: what, expected: expected, actual: actual ?? "not reported")
+        }
+    }
+
+    // MARK: Who it is: proc_pid_status(5)
+
+    private func checkIdentity() throws {
+        var status: [Substring: String] = [:]
+        for line in (report.text(section: "status") ?? "").split(separator: "\n") {
+            let parts = line.split(separator: ":", maxSplits: 1)
+            if parts.count == 2 {
+                status[parts[0]] = parts[1].split(whereSeparator: \.isWhitespace).joined(separator: " ")
+            } else if let name = parts.first {
+                status[name] = ""
+            }
+        }
+        let id = "\(policy.uid)"
+        let four = "\(id) \(id) \(id) \(id)"
+        try expect("Uid", four, status["Uid"])
+        try expect("Gid", four, status["Gid"])
+        let groups = status["Groups"] ?? ""
+        guard groups.isEmpty || groups == id else { throw Mismatch(what: "Groups", expected: "none", actual: groups) }
+        for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+            try expect(set, "0000000000000000", status[Substring(set)])
+        }
+        try expect("NoNewPrivs", "1", status["NoNewPrivs"])
+        try expect("Seccomp", "2", status["Seccomp"])
+    }
+
+    // MARK: What it may use: cgroups(7)
+
+    private func checkCgroup() throws {
+        let version1 = cgroupFiles("cgroup1")
+        let version2 = cgroupFiles("cgroup2")
+        let memory = String(policy.memoryBytes)
+        let pids = String(policy.pidsWithInit)
+        if version1["memory.limit_in_bytes"] != nil {
+            try expect("memory.limit_in_bytes", memory, version1["memory.limit_in_bytes"])
+            try expect("memory.memsw.limit_in_bytes", memory, version1["memory.memsw.limit_in_bytes"])
+            try expect("pids.max", pids, version1["pids.max"])
+            try expectCPU(quota: version1["cpu.cfs_quota_us"], period: version1["cpu.cfs_period_us"])
+        } else {
+            try expect("memory.max", memory, version2["memory.max"])
+            try expect("memory.swap.max", "0", version2["memory.swap.max"])
+            try expect("pids.max", pids, version2["pids.max"])
+            let words = (version2["cpu.max"] ?? "").split(separator: " ").map { String($0) }
+            try expectCPU(quota: words.first, period: words.last)
+        }
+    }
+
+    private func cgroupFiles(_ version: String) -> [String: String] {
+        var files: [String: String] = [:]
+        for (key, value) in report.values where key == version {
+            let parts = value.split(separator: " ", maxSplits: 1)
+            if parts.count == 2 { files[String(parts[0])] = String(parts[1]) }
+        }
+        return files
+    }
+
+    private func expectCPU(quota: String?, period: String?) throws {
+        let quotaValue = quota.flatMap { Double($0) } ?? .infinity
+        let periodValue = period.flatMap { Double($0) } ?? 0
+        // The Engine rounds to microseconds of a 100 ms period.
+        let isHeld = periodValue > 0 && abs(quotaValue / periodValue - policy.limits.cpus) <= 0.001
+        guard isHeld else {
+            throw Mismatch(
+                what: "the CPU quota", expected: "\(policy.limits.cpus) CPUs",
+                actual: "\(quota ?? "not reported") of \(period ?? "not reported") µs")
+        }
+    }
+
+    // MARK: What it can reach: proc_pid_net(5)
+
+    private func checkNetwork() throws {
+        guard let text = report.text(section: "net") else {
+            throw Mismatch(what: "the list of interfaces", expected: "lo", actual: "not reported")
+        }
+        let interfaces: [String] = text.split(separator: "\n").compactMap { line in
+            guard let colon = line.firstIndex(of: ":") else { return nil }
+            return line.prefix(upTo: colon).filter { $0 != " " }
+        }
+        let others = interfaces.filter { $0 != "lo" }
+        guard others.isEmpty else {
+            throw Mismatch(what: "the list of interfaces", expected: "lo", actual: others.joined(separator: ", "))
+        }
+    }
+
+    // MARK: What it can write: proc_pid_mountinfo(5)
+
+    private struct Mount {
+        let options: Set<Substring>
+        let fileSystem: Substring
+        let superOptions: Set<Substring>
+    }
+
+    private func checkMounts() throws {
+        var mounts: [Substring: Mount] = [:]
+        for line in (report.text(section: "mounts") ?? "").split(separator: "\n") {
+            let words = line.split(separator: " ")
+            guard words.count > 6, let dash = words.firstIndex(of: "-"), words.count > dash + 3 else { continue }
+            mounts[words[4]] = Mount(
+                options: Set(words[5].split(separator: ",")), fileSystem: words[dash + 1],
+                superOptions: Set(words[dash + 3].split(separator: ",")))
+        }
+        let readOnly = ["/", "/etc/passwd", "/etc/hosts", SandboxPolicy.initPath]
+        for path in readOnly {
+            guard mounts[Substring(path)]?.options.contains("ro") == true else {
+                throw Mismatch(what: "the mount of \(path)", expected: "read-only", actual: "writable or absent")
+            }
+        }
+        for tmpfs in policy.tmpfs {
+            let wanted: Set<Substring> = ["nosuid", "nodev", "noexec"]
+            guard let mount = mounts[Substring(tmpfs.path)], mount.fileSystem == "tmpfs",
+                mount.options.isSuperset(of: wanted),
+                mount.superOptions.contains("size=\(tmpfs.sizeKiB)k"),
+                mount.superOptions.contains("nr_inodes=\(tmpfs.inodes)")
+            else {
+                let actual = mounts[Substring(tmpfs.path)].map {
+                    "\($0.fileSystem) \($0.options.union($0.superOptions).sorted().joined(separator: ","))"
+                }
+                throw Mismatch(
+                    what: "the mount of \(tmpfs.path)",
+                    expected: "a tmpfs of \(tmpfs.sizeKiB) KiB and \(tmpfs.inodes) inodes", actual: actual ?? "absent")
+            }
+        }
+    }
+}

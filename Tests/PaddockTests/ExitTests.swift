@@ -1,0 +1,176 @@
+import DockerAPI
+import Foundation
+import Testing
+
+/// Every way in which `paddock run` can end, on the real Engine.
+@Suite("Exit paths")
+struct ExitTests {
+    @Test(
+        "the agent's own ending is ours",
+        arguments: [
+            ("exit 0", 0, "succeeded"),
+            ("exit 3", 3, "exited with code 3"),
+            ("kill -SEGV $$", 139, "SIGSEGV"),
+            ("kill -KILL $$", 137, "SIGKILL"),
+        ] as [(String, Int32, String)])
+    func own(script: String, code: Int32, said: String) async throws {
+        try await Fixture.withState { state in
+            let program = try Program.paddock(
+                ["run", Fixture.busybox, "--", "sh", "-c", script], environment: state)
+            #expect(try await program.exitCode() == code)
+            #expect(program.stderr.contains(said), "\(program.stderr)")
+        }
+    }
+
+    @Test("a wall timeout is 124, also for an agent that ignores SIGTERM")
+    func timeout() async throws {
+        try await Fixture.withState { state in
+            let program = try Program.paddock(
+                [
+                    "run", "--timeout", "0.5", "--grace", "0.5", Fixture.busybox, "--", "sh", "-c",
+                    "trap '' TERM; while true; do sleep 1; done",
+                ], environment: state)
+            #expect(try await program.exitCode() == 124)
+            #expect(program.stderr.contains("timeout of 0.5 s"), "\(program.stderr)")
+        }
+    }
+
+    @Test("CPU time used up is 124, and says so")
+    func cpuTime() async throws {
+        try await Fixture.withState { state in
+            let program = try Program.paddock(
+                ["run", "--cpu-time", "0.3", Fixture.busybox, "--", "sh", "-c", "while true; do :; done"],
+                environment: state)
+            #expect(try await program.exitCode() == 124)
+            #expect(program.stderr.contains("CPU time of 0.3 s"), "\(program.stderr)")
+        }
+    }
+
+    @Test("the memory limit is 137, by the kernel's own count")
+    func memory() async throws {
+        try await Fixture.withState { state in
+            let program = try Program.paddock(
+                ["run", "--memory", "48", Fixture.busybox, "--", "tail", "/dev/zero"], environment: state)
+            #expect(try await program.exitCode() == 137)
+            #expect(program.stderr.contains("memory limit of 48 MiB"), "\(program.stderr)")
+        }
+    }
+
+    @Test("Ctrl-C once cancels with grace: the agent may clean up")
+    func cancelOnce() async throws {
+        try await Fixture.withState { state in
+            let program = try Program.paddock(
+                [
+                    "run", Fixture.busybox, "--", "sh", "-c",
+                    "trap 'echo cleaned up; exit 0' TERM; echo ready; while true; do sleep 0.1; done",
+                ], environment: state)
+            try await program.wait(for: "ready") { program.stdout.contains("ready") }
+            program.signal(SIGINT)
+            #expect(try await program.exitCode() == 130)
+            #expect(program.stdout == "ready\ncleaned up\n")
+            #expect(program.stderr.contains("canceled"))
+        }
+    }
+
+    @Test("Ctrl-C twice kills an agent that ignores SIGTERM, long before its grace is over")
+    func cancelTwice() async throws {
+        try await Fixture.withState { state in
+            let program = try Program.paddock(
+                [
+                    "run", "--grace", "3600", Fixture.busybox, "--", "sh", "-c",
+                    "trap 'echo ignored' TERM; echo ready; while true; do sleep 0.1; done",
+                ], environment: state)
+            try await program.wait(for: "ready") { program.stdout.contains("ready") }
+            program.signal(SIGINT)
+            try await program.wait(for: "SIGTERM") { program.stdout.contains("ignored") }
+            program.signal(SIGINT)
+            #expect(try await program.exitCode() == 130)
+        }
+    }
+
+    @Test("a closed stdout cancels the agent, also one that has gone silent")
+    func closedStdout() async throws {
+        try await Fixture.withState { state in
+            let program = try Program(
+                "/bin/sh",
+                ["-c", "{ \"$0\" run \"$1\" -- sh -c 'echo one; sleep 3600'; echo code $? >&2; } | head -1"]
+                    + [Program.paddock, Fixture.busybox], environment: state)
+            try await program.exitCode()
+            #expect(program.stdout == "one\n")
+            #expect(program.stderr.contains("code 130"), "\(program.stderr)")
+        }
+    }
+
+    @Test(
+        "what Paddock cannot do is 125 and one line",
+        arguments: [
+            (["run", "--no-such-flag", "x"], "no-such-flag"),
+            (["run"], "image-or-folder"),
+            (["run", "--memory", "lots", Fixture.busybox], "memory"),
+            (["run", "--memory", "16", Fixture.busybox], "memoryMiB"),
+            (["run", "--cpus", "4096", Fixture.busybox], "cpus"),
+            (["run", "--env", "novalue", Fixture.busybox], "env"),
+            (["run", "--secret", "../x=1", Fixture.busybox], "--secret"),
+            (["run", "--secret", "a=1", "--secret", "a=2", Fixture.busybox], "twice"),
+            (["run", "--input", "{", Fixture.busybox], "--input"),
+            (["run", "--input", "@/nonexistent", Fixture.busybox], "/nonexistent"),
+            (["run", "--runtime", "nosuchruntime", Fixture.busybox], "nosuchruntime"),
+            (["run", "127.0.0.1:1/no/such:image"], "127.0.0.1:1/no/such:image"),
+            (["run", "./no-such-folder"], "no such folder"),
+            (["run", "Sources"], "Sources"),
+            (["run", Fixture.busybox, "--", "nosuchprogram"], "No such file"),
+            (["nonsense"], "nonsense"),
+        ])
+    func ours(arguments: [String], named: String) async throws {
+        try await Fixture.withState { state in
+            let program = try Program.paddock(arguments, environment: state)
+            #expect(try await program.exitCode() == 125)
+            #expect(program.stderr.contains(named), "\(program.stderr)")
+            #expect(program.stderr.split(separator: "\n").count == 1, "\(program.stderr)")
+            #expect(program.stdout.isEmpty)
+        }
+    }
+
+    @Test("an image without entrypoint and command says what to do")
+    func noEntrypoint() async throws {
+        try await Fixture.withState { state in
+            try await Fixture.withFolder { folder in
+                let dockerfile = "FROM \(Fixture.busybox)\nENTRYPOINT []\nCMD []\n"
+                try Data(dockerfile.utf8).write(to: folder.appending(path: "Dockerfile"))
+                let program = try Program.paddock(["run", "-q", folder.path()], environment: state)
+                #expect(try await program.exitCode() == 125)
+                #expect(program.stderr.contains("no entrypoint and no command"), "\(program.stderr)")
+                try await removeImage(of: folder)
+            }
+        }
+    }
+
+    @Test("a folder whose build fails shows the builder's words")
+    func failingBuild() async throws {
+        try await Fixture.withState { state in
+            try await Fixture.withFolder { folder in
+                let dockerfile = "FROM \(Fixture.busybox)\nRUN echo the reason && false\n"
+                try Data(dockerfile.utf8).write(to: folder.appending(path: "Dockerfile"))
+                let program = try Program.paddock(["run", folder.path()], environment: state)
+                #expect(try await program.exitCode() == 125)
+                #expect(program.stderr.contains("the reason"), "\(program.stderr)")
+            }
+        }
+    }
+
+    private func removeImage(of folder: URL) async throws {
+        try await Fixture.withClient { client in
+            try await client.removeImage("paddock-run/\(folder.lastPathComponent.lowercased()):latest")
+        }
+    }
+
+    @Test("no Engine is said so, with what to do", arguments: ["unix:///nonexistent/docker.sock", "tcp://127.0.0.1:1"])
+    func noEngine(host: String) async throws {
+        try await Fixture.withState { state in
+            let environment = state.merging(["DOCKER_HOST": host]) { $1 }
+            let program = try Program.paddock(["run", Fixture.busybox], environment: environment)
+            #expect(try await program.exitCode() == 125)
+            #expect(program.stderr.contains("DOCKER_HOST"), "\(program.stderr)")
+        }
+    }
+}

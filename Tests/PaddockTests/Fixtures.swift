@@ -1,0 +1,43 @@
+import DockerAPI
+import Foundation
+
+/// What the end-to-end tests share.
+enum Fixture {
+    static let busybox = "paddock/busybox:1"
+    static let python = "paddock/python:3"
+
+    /// A state folder of its own, removed afterwards: the containers of tests that run beside it are others'.
+    static func withState<Result>(_ body: ([String: String]) async throws -> Result) async throws -> Result {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "paddock-test-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        return try await body(["PADDOCK_STATE_DIR": folder.path()])
+    }
+
+    /// The Engine's containers that carry the label of this state folder.
+    static func containers(of environment: [String: String], _ client: DockerClient) async throws -> [ContainerSummary]
+    {
+        let folder = environment["PADDOCK_STATE_DIR"] ?? ""
+        guard let id = FileManager.default.contents(atPath: folder + "/id") else { return [] }
+        return try await client.listContainers(
+            filters: ["label": ["io.paddock.state=\(String(decoding: id, as: UTF8.self))"]])
+    }
+
+    static func withClient<Result>(_ body: (DockerClient) async throws -> Result) async throws -> Result {
+        let host = ProcessInfo.processInfo.environment["DOCKER_HOST"]
+        return try await DockerClient.withClient(DockerClient.Configuration(dockerHost: host), body)
+    }
+
+    /// An empty folder, removed afterwards.
+    static func withFolder<Result>(_ body: (URL) async throws -> Result) async throws -> Result {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "paddock-folder-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        return try await body(folder)
+    }
+
+    /// The document that `--json` prints.
+    static func document(_ text: String) throws -> [String: Any] {
+        let value = try JSONSerialization.jsonObject(with: Data(text.utf8))
+        return value as? [String: Any] ?? [:]
+    }
+}

@@ -1,0 +1,124 @@
+import Foundation
+import Testing
+
+@testable import Runner
+
+@Suite("What the kernel holds against what the policy says")
+struct VerificationTests {
+    private let policy: SandboxPolicy
+
+    init() throws {
+        policy = SandboxPolicy(
+            imageID: "sha256:0", uid: 1_900_000_007, limits: try LimitsRequest().resolved(), runtime: nil, volumes: [],
+            files: .init(initBinary: "/i", passwd: "/p", hosts: "/h"), labels: [:])
+    }
+
+    /// A report as a sandbox that holds everything writes it, with one text replaced by another.
+    private func report(replacing old: String = "", with new: String = "") throws -> InitMessage {
+        let status = """
+            Name:\tinit
+            Uid:\t1900000007\t1900000007\t1900000007\t1900000007
+            Gid:\t1900000007\t1900000007\t1900000007\t1900000007
+            Groups:\t1900000007\u{20}
+            CapInh:\t0000000000000000
+            CapPrm:\t0000000000000000
+            CapEff:\t0000000000000000
+            CapBnd:\t0000000000000000
+            CapAmb:\t0000000000000000
+            NoNewPrivs:\t1
+            Seccomp:\t2
+
+            """
+        let net = "Inter-| Receive\n face |bytes\n    lo:       0       0\n"
+        let mounts = """
+            1 0 0:1 / / ro,relatime - overlay overlay rw
+            2 1 0:2 /x /etc/passwd ro - ext4 /dev/a rw
+            3 1 0:2 /x /etc/hosts ro - ext4 /dev/a rw
+            4 1 0:2 /x /.paddock/init ro - ext4 /dev/a rw
+            5 1 0:3 / /tmp rw,nosuid,nodev,noexec,relatime - tmpfs tmpfs rw,size=65536k,nr_inodes=16384
+            6 1 0:4 / /run/paddock rw,nosuid,nodev,noexec,relatime - tmpfs tmpfs rw,size=3072k,nr_inodes=256
+            7 1 0:5 / /dev/shm rw,nosuid,nodev,noexec,relatime - tmpfs tmpfs rw,size=4096k,nr_inodes=256
+
+            """
+        let cgroup = """
+            cgroup1 memory.limit_in_bytes 536870912
+            cgroup1 memory.memsw.limit_in_bytes 536870912
+            cgroup1 cpu.cfs_quota_us 50000
+            cgroup1 cpu.cfs_period_us 100000
+            cgroup1 pids.max 129
+
+            """
+        func changed(_ text: String) -> String {
+            guard !old.isEmpty, let range = text.firstRange(of: old) else { return text }
+            return text.replacingCharacters(in: range, with: new)
+        }
+        var payload = "paddock-init 1\n" + changed(cgroup)
+        for (name, text) in [("status", status), ("net", net), ("mounts", mounts)] {
+            let section = changed(text)
+            payload += "@\(name) \(section.utf8.count)\n\(section)\n"
+        }
+        return try InitMessage(payload: Array(payload.utf8))
+    }
+
+    @Test("a sandbox that holds everything passes")
+    func passes() throws {
+        try Verification.check(report(), against: policy)
+    }
+
+    @Test(
+        "one promise that does not hold is named",
+        arguments: [
+            ("Uid:\t1900000007\t1900000007", "Uid:\t1900000007\t0", "Uid"),
+            ("Gid:\t1900000007", "Gid:\t0", "Gid"),
+            ("Groups:\t1900000007", "Groups:\t27 1900000007", "Groups"),
+            ("CapEff:\t0000000000000000", "CapEff:\t0000000000000001", "CapEff"),
+            ("CapBnd:\t0000000000000000", "CapBnd:\t00000000a80425fb", "CapBnd"),
+            ("NoNewPrivs:\t1", "NoNewPrivs:\t0", "NoNewPrivs"),
+            ("Seccomp:\t2", "Seccomp:\t0", "Seccomp"),
+            ("memory.limit_in_bytes 536870912", "memory.limit_in_bytes 9223372036854771712", "memory.limit_in_bytes"),
+            ("memsw.limit_in_bytes 536870912", "memsw.limit_in_bytes 1073741824", "memsw"),
+            ("pids.max 129", "pids.max max", "pids.max"),
+            ("cfs_quota_us 50000", "cfs_quota_us -1", "CPU quota"),
+            ("    lo:", "  eth0:", "eth0"),
+            ("/ / ro,", "/ / rw,", "/"),
+            ("/etc/passwd ro", "/etc/passwd rw", "/etc/passwd"),
+            ("/tmp rw,nosuid,nodev,noexec", "/tmp rw,nosuid,nodev", "/tmp"),
+            ("size=65536k", "size=131072k", "/tmp"),
+            ("nr_inodes=16384", "nr_inodes=0", "/tmp"),
+            ("6 1 0:4 / /run/paddock", "6 1 0:4 / /elsewhere", "/run/paddock"),
+        ])
+    func mismatch(old: String, new: String, named: String) throws {
+        let report = try report(replacing: old, with: new)
+        let error = #expect(throws: Verification.Mismatch.self) {
+            try Verification.check(report, against: policy)
+        }
+        #expect(error?.description.contains(named) == true, "\(error?.description ?? "")")
+    }
+
+    @Test("cgroup v2 is read by its own names")
+    func cgroup2() throws {
+        let version2 = """
+            cgroup2 memory.max 536870912
+            cgroup2 memory.swap.max 0
+            cgroup2 cpu.max 50000 100000
+            cgroup2 pids.max 129
+            """
+        let version1 = """
+            cgroup1 memory.limit_in_bytes 536870912
+            cgroup1 memory.memsw.limit_in_bytes 536870912
+            cgroup1 cpu.cfs_quota_us 50000
+            cgroup1 cpu.cfs_period_us 100000
+            cgroup1 pids.max 129
+            """
+        try Verification.check(report(replacing: version1, with: version2), against: policy)
+        let withSwap = version2.replacing("swap.max 0", with: "swap.max max")
+        let report = try report(replacing: version1, with: withSwap)
+        #expect(throws: Verification.Mismatch.self) { try Verification.check(report, against: policy) }
+    }
+
+    @Test("nothing reported is nothing held")
+    func empty() throws {
+        let report = try InitMessage(payload: Array("paddock-init 1\n".utf8))
+        #expect(throws: Verification.Mismatch.self) { try Verification.check(report, against: policy) }
+    }
+}
