@@ -1,6 +1,8 @@
 # The habits of this project. Each target does its own set-up and says what it did; a second run is quick.
 
 PADDOCK := .build/release/paddock
+# One file that needs no Swift toolchain where it runs, and starts faster for it.
+RELEASE := swift build -c release --product paddock --static-swift-stdlib -Xlinker --strip-all
 
 .DEFAULT_GOAL := help
 .PHONY: help build test check format bench fuzz demo images docs clean
@@ -30,7 +32,7 @@ format: ## format the Swift sources in place
 
 bench: ## compare paddock run with docker run on this machine
 	@scripts/setup.sh run
-	swift build -c release --product paddock
+	$(RELEASE)
 	Benchmarks/run
 
 fuzz: ## fuzz the sandbox init's frame parser, for a bounded time
@@ -40,7 +42,7 @@ fuzz: ## fuzz the sandbox init's frame parser, for a bounded time
 demo: ## from nothing to an agent that runs: set-up, release build, two sample runs
 	@scripts/setup.sh run
 	@echo 'demo: building paddock in release (several minutes the first time)' >&2
-	swift build -c release --product paddock
+	$(RELEASE)
 	@echo
 	@echo '== $(PADDOCK) run images/text-report --input @images/text-report/sample.json'
 	@$(PADDOCK) run images/text-report --input @images/text-report/sample.json
