@@ -2,7 +2,7 @@
 #include "init.h"
 #include <sys/syscall.h>
 
-/* Tells the init why; it knows from the pipe, not from the exit code, that the agent never ran. */
+/* Tells the init why: from the pipe, not from the exit code, it knows that the agent never ran. */
 static _Noreturn void fail(int error_pipe, const char *stage) {
     dprintf(error_pipe, "start_error %s %d", stage, errno);
     _exit(127);
@@ -19,9 +19,9 @@ static void execute(char *const *arguments, char *const *environment) {
     execvpe(arguments[0], arguments, environment);
 }
 
-/* All but the standard streams is left to exec to close, also what somebody outside forgot to. The signals go last:
- * those that came since the fork are delivered then, to an agent with no handlers yet. */
+/* Exec closes all but the standard streams. Signals go last: those since the fork meet an agent without handlers. */
 _Noreturn void child_run(struct frame *frame, int input, int error_pipe) {
+    static const unsigned long default_action[8]; /* the kernel's struct sigaction: no handler, flags or mask */
     sigset_t none;
     explicit_bzero(frame->nonce, NONCE_LENGTH);
     setsid();
@@ -34,8 +34,8 @@ _Noreturn void child_run(struct frame *frame, int input, int error_pipe) {
             fcntl(file, F_SETFD, FD_CLOEXEC);
     if (chdir(frame->directory) < 0)
         fail(error_pipe, "chdir");
-    for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL);
+    for (int number = 1; number <= 64; number++) /* signal() would leave out 32 to 34, the C library's own */
+        syscall(SYS_rt_sigaction, number, default_action, NULL, 8);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     execute(frame->arguments.strings, frame->environment.strings);

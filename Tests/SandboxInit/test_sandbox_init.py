@@ -411,7 +411,7 @@ class HappyPath(Base):
         code = ("import os\nfor l in open('/proc/self/status'):\n"
                 "  if l.startswith(('SigBlk', 'SigIgn', 'ShdPnd')): print(l.split()[1].strip('0') or 'none')\n"
                 "print(os.getsid(0) == os.getpid() == os.getpgid(0), sorted(os.listdir('/proc/self/fd')))")
-        with Sandbox(prepare="exec 7</dev/null 9</dev/null; trap '' USR1 PIPE") as box:
+        with Sandbox(prepare="exec 7</dev/null 9</dev/null; trap '' USR1 PIPE RTMIN") as box:
             box.launch(python(code))
             box.trailer()
             # Python itself ignores SIGPIPE (0x1000) and SIGXFSZ (0x1000000); descriptor 3 is its listdir.
