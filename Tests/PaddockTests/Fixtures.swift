@@ -1,5 +1,6 @@
 import DockerAPI
 import Foundation
+import Testing
 
 /// What the end-to-end tests share.
 enum Fixture {
@@ -7,10 +8,17 @@ enum Fixture {
     static let python = "paddock/python:3"
 
     /// A state folder of its own, removed afterwards: the containers of tests that run beside it are others'.
+    /// Whatever the test did, nothing of ours may be left on the Engine.
     static func withState<Result>(_ body: ([String: String]) async throws -> Result) async throws -> Result {
         let folder = FileManager.default.temporaryDirectory.appending(path: "paddock-test-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
-        return try await body(["PADDOCK_STATE_DIR": folder.path()])
+        let state = ["PADDOCK_STATE_DIR": folder.path()]
+        let result = try await body(state)
+        let left = try await withClient { try await containers(of: state, $0) }
+        #expect(left.isEmpty, "left on the Engine: \(left.map(\.names))")
+        let runners = try? FileManager.default.contentsOfDirectory(atPath: folder.path() + "/runners")
+        #expect(runners ?? [] == [], "left in the state folder")
+        return result
     }
 
     /// The Engine's containers that carry the label of this state folder.
