@@ -98,6 +98,7 @@ private struct ExecutionRun: Sendable {
         SandboxPolicy(
             imageID: request.image.id, uid: user.uid, limits: request.limits, runtime: request.runtime,
             volumes: request.image.volumes, files: try host.folder.files(uid: user.uid),
+            seccompProfile: try SeccompPolicy.standard.engineProfile(),
             labels: host.labels(for: request.id))
     }
 

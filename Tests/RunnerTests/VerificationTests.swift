@@ -10,7 +10,7 @@ struct VerificationTests {
     init() throws {
         policy = SandboxPolicy(
             imageID: "sha256:0", uid: 1_900_000_007, limits: try LimitsRequest().resolved(), runtime: nil, volumes: [],
-            files: .init(initBinary: "/i", passwd: "/p", hosts: "/h"), labels: [:])
+            files: .init(initBinary: "/i", passwd: "/p", hosts: "/h"), seccompProfile: "{}", labels: [:])
     }
 
     /// A report as a sandbox that holds everything writes it, with one text replaced by another.
@@ -27,6 +27,7 @@ struct VerificationTests {
             CapAmb:\t0000000000000000
             NoNewPrivs:\t1
             Seccomp:\t2
+            Seccomp_filters:\t1
 
             """
         let net = "Inter-| Receive\n face |bytes\n    lo:       0       0\n"
@@ -75,6 +76,7 @@ struct VerificationTests {
             ("CapBnd:\t0000000000000000", "CapBnd:\t00000000a80425fb", "CapBnd"),
             ("NoNewPrivs:\t1", "NoNewPrivs:\t0", "NoNewPrivs"),
             ("Seccomp:\t2", "Seccomp:\t0", "Seccomp"),
+            ("Seccomp_filters:\t1", "Seccomp_filters:\t0", "Seccomp_filters"),
             ("memory.limit_in_bytes 536870912", "memory.limit_in_bytes 9223372036854771712", "memory.limit_in_bytes"),
             ("memsw.limit_in_bytes 536870912", "memsw.limit_in_bytes 1073741824", "memsw"),
             ("pids.max 129", "pids.max max", "pids.max"),

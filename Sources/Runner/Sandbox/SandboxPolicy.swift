@@ -29,6 +29,8 @@ public struct SandboxPolicy: Sendable {
     /// Paths that the image declares as volumes.
     let volumes: [String]
     let files: HostFiles
+    /// As the Engine takes it.
+    let seccompProfile: String
     let labels: [String: String]
 
     /// Files of ours that the sandbox sees, read-only.
@@ -76,7 +78,7 @@ extension SandboxPolicy {
             .init(name: "core", soft: 0, hard: 0),
         ]
         host.capDrop = ["ALL"]
-        host.securityOpt = ["no-new-privileges"]
+        host.securityOpt = ["no-new-privileges", "seccomp=\(seccompProfile)"]
         host.readonlyRootfs = true
         host.tmpfs = Dictionary(uniqueKeysWithValues: tmpfs.map { ($0.path, mountOptions($0)) })
         host.mounts = [

@@ -53,6 +53,8 @@ struct Verification {
         }
         try expect("NoNewPrivs", "1", status["NoNewPrivs"])
         try expect("Seccomp", "2", status["Seccomp"])
+        // Kernels before 5.9 do not count them.
+        if let filters = status["Seccomp_filters"] { try expect("Seccomp_filters", "1", filters) }
     }
 
     // MARK: What it may use: cgroups(7)
