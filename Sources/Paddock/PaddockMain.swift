@@ -8,6 +8,7 @@ enum PaddockMain {
     static func main() async {
         // A reader that has gone shows as an error of write(2).
         signal(SIGPIPE, SIG_IGN)
+        StandardStreams.secure()
         do {
             var command = try PaddockCommand.parseAsRoot()
             if var command = command as? any AsyncParsableCommand {

@@ -84,12 +84,26 @@ struct ExecutionLifecycle {
         }
     }
 
+    /// Whether the agent has ended or been told to.
+    var isEnding: Bool {
+        switch state {
+        case .preparing, .running: false
+        case .stopping, .killing, .killingByEngine, .finishing, .ended: true
+        }
+    }
+
     /// What to do first.
     mutating func begin() -> [Action] { [.arm(.start, Self.startLimit)] }
 
     mutating func on(_ event: Event) -> [Action] {
         switch (state, event) {
         case (.ended, _): []
+
+        case (.finishing(let trailer, let cause), .outputComplete),
+            (.finishing(let trailer, let cause), .expired(.drain)),
+            (.finishing(let trailer, let cause), .connectionLost),
+            (.finishing(let trailer, let cause), .failed):
+            end(Ending(trailer, cause: cause, limits: limits))
 
         case (_, .failed(let reason, let message)): end(.failed(reason, message))
         case (.preparing, .mismatched(let message)): end(.failed(.engineError, message))
@@ -104,11 +118,6 @@ struct ExecutionLifecycle {
         case (.stopping(let cause), .trailer(let trailer)), (.killing(let cause, _), .trailer(let trailer)),
             (.killingByEngine(let cause), .trailer(let trailer)):
             finish(trailer, cause: cause)
-        case (.finishing(let trailer, let cause), .outputComplete),
-            (.finishing(let trailer, let cause), .expired(.drain)),
-            (.finishing(let trailer, let cause), .connectionLost):
-            end(Ending(trailer, cause: cause, limits: limits))
-
         case (.running, .cancel(let grace, let why)): stop(.canceled(why: why), grace: grace)
         case (.running, .expired(.wall)): stop(.wallTimeout, grace: .seconds(limits.graceSeconds))
         case (.running, .kill(let why)): kill(.canceled(why: why))

@@ -85,13 +85,14 @@ private struct ExecutionRun: Sendable {
             policy = try makePolicy(user)
         } catch {
             let ending = Ending.failed(.engineError, String(describing: error))
-            return finished(ending, createdAt: createdAt, finishedAt: Date(), removal: nil)
+            return await finished(ending, createdAt: createdAt, finishedAt: Date(), removal: nil)
         }
         let ending = await live(policy, control)
         let finishedAt = Date()
         let removal = await remove(acknowledged: ending.trailer != nil)
-        withExtendedLifetime(user) {}
-        return finished(ending, createdAt: createdAt, finishedAt: finishedAt, removal: removal)
+        // The container of a removal that failed may still run under this user id.
+        if removal == nil { withExtendedLifetime(user) {} } else { host.keep(user) }
+        return await finished(ending, createdAt: createdAt, finishedAt: finishedAt, removal: removal)
     }
 
     private func makePolicy(_ user: SandboxUser) throws -> SandboxPolicy {
@@ -119,7 +120,7 @@ private struct ExecutionRun: Sendable {
                     }
                     group.addTask { await carryOut(action, feed) }
                 }
-                if lifecycle.status == .stopping { sink.executionIsStopping() }
+                if lifecycle.isEnding { sink.executionIsEnding() }
                 guard let event = await events.next(isolation: nil) else {
                     group.cancelAll()
                     return .failed(.engineError, "the run lost its events")
@@ -176,7 +177,8 @@ private struct ExecutionRun: Sendable {
 
     private func failure(_ error: any Error) -> ExecutionLifecycle.Event {
         guard let error = error as? DockerError else { return .failed(.engineError, String(describing: error)) }
-        return .failed(error.isNotFound ? .imageError : .engineError, error.description)
+        let isImage = error.isNotFound && error.message.contains("No such image")
+        return .failed(isImage ? .imageError : .engineError, error.description)
     }
 
     private func carryOut(
@@ -237,14 +239,8 @@ private struct ExecutionRun: Sendable {
                 await Self.waitForExit(name, client)
                 if let runtime = await details?.hostConfig.runtime { found.withLockedValue { $0.runtime = runtime } }
             }
-            do {
-                try await client.removeContainer(name, force: !acknowledged)
-                return nil
-            } catch let error as DockerError {
-                return error.isNotFound ? nil : await Self.removeByForce(name, client)
-            } catch {
-                return nil
-            }
+            if acknowledged, await Self.remove(name, force: false, client) == nil { return nil }
+            return await Self.remove(name, force: true, client)
         }.value
     }
 
@@ -257,12 +253,14 @@ private struct ExecutionRun: Sendable {
         }
     }
 
-    private static func removeByForce(_ name: String, _ client: DockerClient) async -> DockerError? {
+    private static func remove(_ name: String, force: Bool, _ client: DockerClient) async -> DockerError? {
         do {
-            try await client.removeContainer(name, force: true)
+            try await client.removeContainer(name, force: force)
             return nil
         } catch let error as DockerError {
-            return error.isNotFound ? nil : error
+            // Gone, or being removed by somebody else.
+            let isGoing = error.isConflict && error.message.contains("already in progress")
+            return error.isNotFound || isGoing ? nil : error
         } catch {
             return nil
         }
@@ -270,7 +268,7 @@ private struct ExecutionRun: Sendable {
 
     private func finished(
         _ ending: Ending, createdAt: Date, finishedAt: Date, removal: DockerError?
-    ) -> FinishedExecution {
+    ) async -> FinishedExecution {
         let found = self.found.withLockedValue { $0 }
         var execution = Execution(
             id: request.id, agentID: request.agentID, userID: request.userID, image: request.image.id,
@@ -288,7 +286,9 @@ private struct ExecutionRun: Sendable {
             execution.usage.wallMs = Int(trailer.wall / .milliseconds(1))
             execution.usage.cpuMs = Int(trailer.cpu / .milliseconds(1))
             execution.usage.maxMemoryBytes = trailer.memoryPeak
-            if case .bytes(let bytes) = trailer.output { execution.judge(output: bytes, schema: request.outputSchema) }
+            if case .bytes(let bytes) = trailer.output {
+                await execution.judge(output: bytes, schema: request.outputSchema)
+            }
         } else if let startedAt = found.startedAt {
             execution.usage.wallMs = Int(Date().timeIntervalSince(startedAt) * 1000)
         }
@@ -305,18 +305,19 @@ private struct ExecutionRun: Sendable {
 
 extension Execution {
     /// Takes the output in, if it is one; turns a success into a failure, if it is none.
-    mutating func judge(output bytes: [UInt8], schema: JSONSchema?) {
+    mutating func judge(output bytes: [UInt8], schema: JSONSchema?) async {
         func refuse(_ why: String) {
             guard status == .succeeded else { return }
             status = .failed
             reason = .outputInvalid
             message = why
         }
-        guard let value = try? JSONValue(parsing: bytes) else {
-            return refuse("its output is not JSON")
+        do {
+            output = try JSONValue(parsing: bytes)
+        } catch {
+            return refuse("its output was refused: \(error)")
         }
-        output = value
-        if let violation = schema?.violations(in: bytes).first {
+        if let violation = await schema?.violations(in: bytes).first {
             refuse("its output does not match the agent's output schema: \(violation)")
         }
     }

@@ -1,9 +1,10 @@
 import CJSONSchema
+import Dispatch
 
-/// A compiled JSON Schema (drafts 4 to 7).
+/// A JSON Schema (drafts 4 to 7), which may be a stranger's.
 ///
-/// Unchecked: the pointer is written once, and validation does not change what it points to.
-public final class JSONSchema: @unchecked Sendable {
+/// Each check runs in a child process with limits, since a schema can be written to recurse or search for ever.
+public struct JSONSchema: Sendable {
     /// Where a document breaks the schema.
     public struct Violation: Sendable, Equatable, Codable, CustomStringConvertible {
         /// A JSON pointer into the document; empty for the whole of it.
@@ -21,35 +22,59 @@ public final class JSONSchema: @unchecked Sendable {
         var violations: [Violation] = []
     }
 
-    private let pointer: OpaquePointer
+    /// CPU seconds for one check.
+    private static let checkSeconds: UInt32 = 5
+
+    private let text: [UInt8]
 
     /// - Throws: ``Invalid`` with the reason.
     public init(_ schema: JSONValue) throws {
-        let text = try schema.serialized()
-        let report = Report()
-        let context = Unmanaged.passUnretained(report).toOpaque()
-        let compiled = text.withUnsafeBytes { raw in
-            paddock_json_schema_compile(raw.baseAddress, raw.count, Self.collect, context)
+        text = try schema.serialized()
+        let (verdict, violations) = Self.check(text, nil)
+        switch verdict {
+        case PADDOCK_SCHEMA_VALID: return
+        case PADDOCK_SCHEMA_TOO_EXPENSIVE: throw Invalid(description: "it cannot be compiled: it refers to itself")
+        default: throw Invalid(description: violations.first?.message ?? "not a JSON Schema")
         }
-        guard let compiled else {
-            throw Invalid(description: report.violations.first?.message ?? "not a JSON Schema")
-        }
-        pointer = compiled
     }
 
-    deinit { paddock_json_schema_free(pointer) }
-
-    /// Every place where the document breaks the schema; empty when it is valid.
-    public func violations(in document: [UInt8]) -> [Violation] {
-        let report = Report()
-        let context = Unmanaged.passUnretained(report).toOpaque()
-        _ = document.withUnsafeBytes { raw in
-            paddock_json_schema_validate(pointer, raw.baseAddress, raw.count, Self.collect, context)
+    /// Places where the document breaks the schema, at most 20; empty when it is valid.
+    @concurrent
+    public func violations(in document: [UInt8]) async -> [Violation] {
+        await withCheckedContinuation { continuation in
+            // It blocks for as long as the check takes.
+            DispatchQueue.global().async {
+                let (verdict, violations) = Self.check(text, document)
+                switch verdict {
+                case PADDOCK_SCHEMA_VALID: continuation.resume(returning: [])
+                case PADDOCK_SCHEMA_TOO_EXPENSIVE:
+                    let message = "it cannot be checked within \(Self.checkSeconds) s and the memory for it"
+                    continuation.resume(returning: [Violation(path: "", message: message)])
+                default:
+                    let unknown = [Violation(path: "", message: "it is not valid")]
+                    continuation.resume(returning: violations.isEmpty ? unknown : violations)
+                }
+            }
         }
-        return report.violations
     }
 
-    private static let collect: paddock_json_schema_report = { path, message, context in
+    private static func check(
+        _ schema: [UInt8], _ document: [UInt8]?
+    ) -> (verdict: paddock_schema_verdict, violations: [Violation]) {
+        let report = Report()
+        let context = Unmanaged.passUnretained(report).toOpaque()
+        let verdict = schema.withUnsafeBytes { schema in
+            // An empty array may have no address, which would mean no document.
+            (document.map { $0 + [0] } ?? []).withUnsafeBytes { bytes in
+                paddock_schema_check(
+                    schema.baseAddress, schema.count, document == nil ? nil : bytes.baseAddress, document?.count ?? 0,
+                    checkSeconds, collect, context)
+            }
+        }
+        return (verdict, withExtendedLifetime(report) { report.violations })
+    }
+
+    private static let collect: paddock_schema_report = { path, message, context in
         guard let path, let message, let context else { return }
         Unmanaged<Report>.fromOpaque(context).takeUnretainedValue().violations.append(
             Violation(path: String(cString: path), message: String(cString: message)))

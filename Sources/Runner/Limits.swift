@@ -66,7 +66,7 @@ public struct Limits: Sendable, Equatable, Codable {
         func check(_ isValid: Bool, _ name: String, _ message: String) throws {
             if !isValid { throw Invalid(name: name, message: message) }
         }
-        try check((16...1_048_576).contains(memoryMiB), "memoryMiB", "must be 16 to 1048576, is \(memoryMiB)")
+        try check((24...1_048_576).contains(memoryMiB), "memoryMiB", "must be 24 to 1048576, is \(memoryMiB)")
         try check(cpus >= 0.01 && cpus <= 1024, "cpus", "must be 0.01 to 1024, is \(cpus)")
         try check((1...32768).contains(pids), "pids", "must be 1 to 32768, is \(pids)")
         try check(
@@ -78,7 +78,7 @@ public struct Limits: Sendable, Equatable, Codable {
         }
         try check((1...1_048_576).contains(tmpMiB), "tmpMiB", "must be 1 to 1048576, is \(tmpMiB)")
         try check((1...65536).contains(logMiB), "logMiB", "must be 1 to 65536, is \(logMiB)")
-        try check((1...65536).contains(outputKiB), "outputKiB", "must be 1 to 65536, is \(outputKiB)")
+        try check((1...16384).contains(outputKiB), "outputKiB", "must be 1 to 16384, is \(outputKiB)")
         try check((16...1_048_576).contains(openFiles), "openFiles", "must be 16 to 1048576, is \(openFiles)")
         try check(graceSeconds >= 0 && graceSeconds <= 3600, "graceSeconds", "must be 0 to 3600, is \(graceSeconds)")
         let needed = worstOverheadKiB / 1024 + 1

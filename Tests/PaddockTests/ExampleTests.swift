@@ -15,7 +15,7 @@ struct ExampleTests {
             self.bytes.withLockedValue { $0 += bytes }
         }
 
-        func executionIsStopping() {}
+        func executionIsEnding() {}
 
         var text: String { String(decoding: bytes.withLockedValue { $0 }, as: UTF8.self) }
     }
@@ -56,7 +56,7 @@ struct ExampleTests {
         let limits = (example.limits ?? LimitsRequest()).over(manifest.limits ?? LimitsRequest())
         let input = try example.input.serialized()
         if let schema = manifest.inputSchema {
-            let violations = try JSONSchema(schema).violations(in: input)
+            let violations = try await JSONSchema(schema).violations(in: input)
             #expect(violations.isEmpty, "\(manifest.name)/\(example.name)")
         }
         var request = ExecutionRequest(

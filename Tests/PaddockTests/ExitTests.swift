@@ -140,7 +140,6 @@ struct ExitTests {
                 let program = try Program.paddock(["run", "-q", folder.path()], environment: state)
                 #expect(try await program.exitCode() == 125)
                 #expect(program.stderr.contains("no entrypoint and no command"), "\(program.stderr)")
-                try await removeImage(of: folder)
             }
         }
     }
@@ -158,9 +157,82 @@ struct ExitTests {
         }
     }
 
-    private func removeImage(of folder: URL) async throws {
-        try await Fixture.withClient { client in
-            try await client.removeImage("paddock-run/\(folder.lastPathComponent.lowercased()):latest")
+    @Test("folders of one name built at once each run their own image")
+    func sameName() async throws {
+        try await Fixture.withState { state in
+            try await Fixture.withFolder { folder in
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for number in 0..<4 {
+                        let agent = folder.appending(path: "\(number)/\(folder.lastPathComponent)")
+                        try FileManager.default.createDirectory(at: agent, withIntermediateDirectories: true)
+                        let dockerfile = "FROM \(Fixture.busybox)\nENTRYPOINT [\"echo\", \"number \(number)\"]\n"
+                        try Data(dockerfile.utf8).write(to: agent.appending(path: "Dockerfile"))
+                        group.addTask {
+                            let program = try Program.paddock(["run", agent.path()], environment: state)
+                            #expect(try await program.exitCode() == 0)
+                            #expect(program.stdout == "number \(number)\n", "\(program.stderr)")
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+            }
+        }
+    }
+
+    @Test(
+        "output that cannot be written is 125, and no run is called a success",
+        arguments: [["--json"], []])
+    func fullDisk(flags: [String]) async throws {
+        try await Fixture.withState { state in
+            let full = try #require(FileHandle(forWritingAtPath: "/dev/full"))
+            let program = try Program.paddock(
+                ["run"] + flags + [Fixture.busybox, "--", "echo", "hi"], environment: state, stdout: full)
+            #expect(try await program.exitCode() == 125)
+            #expect(program.stderr.contains("No space left"), "\(program.stderr)")
+        }
+    }
+
+    @Test("standard streams that are closed are not taken for files of ours")
+    func closedStreams() async throws {
+        try await Fixture.withState { state in
+            for redirection in ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"] {
+                let script = "\"$0\" run \"$1\" -- sh -c 'echo out; echo err >&2' \(redirection)"
+                let program = try Program(
+                    "/bin/sh", ["-c", script, Program.paddock, Fixture.busybox], environment: state)
+                #expect(try await program.exitCode() == 0, "\(redirection): \(program.stderr)")
+            }
+            let input = try Program(
+                "/bin/sh", ["-c", "\"$0\" run --input - \"$1\" <&-", Program.paddock, Fixture.busybox],
+                environment: state)
+            #expect(try await input.exitCode() == 125)
+        }
+    }
+
+    @Test("a stderr that nobody reads does not keep signals from ending the run")
+    func fullStderr() async throws {
+        try await Fixture.withState { state in
+            try await Fixture.withFolder { folder in
+                let fifo = folder.appending(path: "fifo").path()
+                #expect(mkfifo(fifo, 0o600) == 0)
+                // Held open for reading, and never read.
+                let reader = open(fifo, O_RDONLY | O_NONBLOCK)
+                defer { close(reader) }
+                let script = "exec \"$0\" run --grace 1 \"$1\" -- sh -c 'yes >&2' 2>\"$2\""
+                let program = try Program(
+                    "/bin/sh", ["-c", script, Program.paddock, Fixture.busybox, fifo], environment: state)
+                try await program.wait(for: "a stderr that is being written") {
+                    var waiting = pollfd(fd: reader, events: Int16(POLLIN), revents: 0)
+                    return poll(&waiting, 1, 0) == 1 && Int32(waiting.revents) & POLLIN != 0
+                }
+                // The third leaves at once; the kernel may merge some of them.
+                try await program.wait(for: "the end") {
+                    program.signal(SIGTERM)
+                    return !program.isRunning
+                }
+                #expect(try await program.exitCode() == 130)
+            }
+            let next = try Program.paddock(["run", Fixture.busybox, "--", "true"], environment: state)
+            #expect(try await next.exitCode() == 0)
         }
     }
 

@@ -117,9 +117,10 @@ struct FenceTests {
             let program = try Program.paddock(
                 [
                     "run", "-q", "--memory", "64", "--tmp-size", "8", "--pids", "8", probe.image, "--", "sh", "-c",
-                    probe.script,
+                    "echo probed; " + probe.script,
                 ], environment: state)
             try await program.exitCode()
+            #expect(program.stdout.contains("probed"), "the probe did not run: \(program.stderr)")
             #expect(!program.stdout.contains("escaped"), "\(program.stdout)")
         }
     }

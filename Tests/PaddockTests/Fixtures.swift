@@ -40,7 +40,21 @@ enum Fixture {
         let folder = FileManager.default.temporaryDirectory.appending(path: "paddock-folder-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        return try await body(folder)
+        let result = try await body(folder)
+        try await removeImages(of: folder)
+        return result
+    }
+
+    /// Images that a run built from the folder.
+    static func images(of folder: URL, _ client: DockerClient) async throws -> [ImageSummary] {
+        let name = "paddock-run/\(folder.lastPathComponent.lowercased())-*"
+        return try await client.listImages(filters: ["reference": [name]])
+    }
+
+    private static func removeImages(of folder: URL) async throws {
+        try await withClient { client in
+            for image in try await images(of: folder, client) { try await client.removeImage(image.id, force: true) }
+        }
     }
 
     /// The document that `--json` prints.

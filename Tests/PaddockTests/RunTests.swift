@@ -172,11 +172,68 @@ struct RunTests {
         }
     }
 
+    @Test("a slow reader of stderr gets every byte, also what comes after the agent's end")
+    func slowReader() async throws {
+        try await Fixture.withState { state in
+            let script = """
+                "$0" run --cpus 2 "$1" -- sh -c 'head -c 2500000 /dev/zero | tr "\\0" e >&2' 2>&1 >/dev/null \
+                | python3 -c 'import sys, time
+                total = 0
+                while True:
+                    block = sys.stdin.buffer.read1(65536)
+                    if not block: break
+                    total += block.count(b"e")
+                    time.sleep(0.1)
+                print(total)'
+                """
+            let program = try Program(
+                "/bin/sh", ["-c", script, Program.paddock, Fixture.busybox], environment: state)
+            try await program.exitCode()
+            let total = try #require(Int(program.stdout.dropLast()))
+            // The summary has a few of that letter as well.
+            #expect((2_500_000...2_500_050).contains(total))
+        }
+    }
+
+    @Test(
+        "an image's volumes are covered, however they are written",
+        arguments: ["/data", "/data/", "//data", "/tmp/"])
+    func volumes(path: String) async throws {
+        try await Fixture.withState { state in
+            try await Fixture.withFolder { folder in
+                let dockerfile = "FROM \(Fixture.busybox)\nVOLUME [\"\(path)\"]\n"
+                try Data(dockerfile.utf8).write(to: folder.appending(path: "Dockerfile"))
+                let script = "touch \(path)/x && grep -c ' /data tmpfs\\| /tmp tmpfs' /proc/mounts"
+                let program = try Program.paddock(["run", folder.path(), "--", "sh", "-c", script], environment: state)
+                #expect(try await program.exitCode() == 0, "\(program.stderr)")
+            }
+        }
+    }
+
+    @Test("what .dockerignore names is not sent")
+    func dockerignore() async throws {
+        try await Fixture.withState { state in
+            try await Fixture.withFolder { folder in
+                try Data("FROM \(Fixture.busybox)\nCOPY . /all\n".utf8).write(to: folder.appending(path: "Dockerfile"))
+                try Data("# comment\na/\n./b\n/c \nd\r\nDockerfile\n*.tmp\n".utf8)
+                    .write(to: folder.appending(path: ".dockerignore"))
+                for name in ["a", "b", "c", "d", "x.tmp", "kept"] {
+                    let inner = folder.appending(path: name)
+                    try FileManager.default.createDirectory(at: inner, withIntermediateDirectories: true)
+                    try Data("x".utf8).write(to: inner.appending(path: "file"))
+                }
+                let program = try Program.paddock(
+                    ["run", folder.path(), "--", "ls", "/all"], environment: state)
+                #expect(try await program.exitCode() == 0, "\(program.stderr)")
+                #expect(program.stdout == "kept\n")
+            }
+        }
+    }
+
     @Test("a folder is built and run, and building it again leaves no second image")
     func folder() async throws {
         try await Fixture.withState { state in
             try await Fixture.withFolder { folder in
-                let name = "paddock-run/\(folder.lastPathComponent.lowercased())"
                 for text in ["one", "two"] {
                     let dockerfile = "FROM \(Fixture.busybox)\nCOPY text /text\nENTRYPOINT [\"cat\", \"/text\"]\n"
                     try Data(dockerfile.utf8).write(to: folder.appending(path: "Dockerfile"))
@@ -185,11 +242,8 @@ struct RunTests {
                     #expect(try await program.exitCode() == 0, "\(program.stderr)")
                     #expect(program.stdout == text)
                 }
-                try await Fixture.withClient { client in
-                    let images = try await client.listImages(filters: ["reference": [name]])
-                    #expect(images.count == 1)
-                    try await client.removeImage("\(name):latest")
-                }
+                let images = try await Fixture.withClient { try await Fixture.images(of: folder, $0) }
+                #expect(images.count == 1)
             }
         }
     }

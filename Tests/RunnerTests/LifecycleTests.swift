@@ -81,6 +81,7 @@ struct LifecycleTests {
         "once the trailer is here, whatever comes next ends it as the trailer says",
         arguments: [
             ExecutionLifecycle.Event.outputComplete, .expired(.drain), .connectionLost("gone"),
+            .failed(.engineError, "start answered late"),
         ])
     func afterTrailer(event: ExecutionLifecycle.Event) throws {
         #expect(try ending(after: [.verified, .trailer(Self.trailer), event]).status == .succeeded)

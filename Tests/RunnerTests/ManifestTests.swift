@@ -71,18 +71,11 @@ struct ManifestTests {
         #expect(throws: ImageError.self) { try ImageReference(text) }
     }
 
-    @Test("a schema's violations name the place")
-    func schema() throws {
-        let schema = try JSONSchema(
-            .object([
-                "type": .string("object"),
-                "properties": .object(["n": .object(["type": .string("integer"), "minimum": .integer(1)])]),
-                "required": .array([.string("n")]),
-            ]))
-        #expect(schema.violations(in: Array(#"{"n": 2}"#.utf8)).isEmpty)
-        #expect(schema.violations(in: Array(#"{"n": 0}"#.utf8)).contains { $0.path == "/n" })
-        #expect(!schema.violations(in: Array(#"{}"#.utf8)).isEmpty)
-        #expect(!schema.violations(in: Array("nonsense".utf8)).isEmpty)
-        #expect(throws: JSONSchema.Invalid.self) { try JSONSchema(.object(["type": .integer(5)])) }
+    @Test(
+        "a value that stands for gigabytes is refused",
+        arguments: ["name: a\ndescription: &x text\n", "name: a\nexamples: [&a 1, *a]\n"])
+    func anchors(yaml: String) {
+        let error = #expect(throws: Manifest.Invalid.self) { try Manifest(yaml: yaml) }
+        #expect(error?.description.contains("anchors") == true)
     }
 }

@@ -7,24 +7,28 @@
 extern "C" {
 #endif
 
-/// A compiled schema. Immutable; may be used by several threads at once.
-typedef struct paddock_json_schema paddock_json_schema;
+typedef enum {
+    PADDOCK_SCHEMA_VALID,
+    /// The document breaks the schema; each violation has been reported.
+    PADDOCK_SCHEMA_VIOLATED,
+    /// The schema is none; the reason has been reported.
+    PADDOCK_SCHEMA_BAD_SCHEMA,
+    PADDOCK_SCHEMA_BAD_DOCUMENT,
+    /// The check took too much time, memory or stack, or no process could be had for it.
+    PADDOCK_SCHEMA_TOO_EXPENSIVE,
+} paddock_schema_verdict;
 
-/// Called once for each violation: a JSON pointer into the document, and what is wrong there.
-typedef void (*paddock_json_schema_report)(const char *path, const char *message, void *context);
+/// Called once for each violation, at most 20 times: a JSON pointer into the document, and what is wrong there.
+typedef void (*paddock_schema_report)(const char *path, const char *message, void *context);
 
-/// Compiles a schema. Returns NULL and calls `report` when it is not JSON or not a schema.
-paddock_json_schema *paddock_json_schema_compile(
-    const char *schema, size_t length, paddock_json_schema_report report, void *context
+/// Checks a document against a schema, or the schema alone when `document` is NULL.
+///
+/// Both may be a stranger's, and a schema can be written to recurse or to search for ever. So the check runs in a
+/// child process with limits of its own; the caller waits for at most `seconds` and a little more.
+paddock_schema_verdict paddock_schema_check(
+    const char *schema, size_t schema_length, const char *document, size_t document_length, unsigned seconds,
+    paddock_schema_report report, void *context
 );
-
-/// Checks a document. Returns 1 when it is valid, 0 when not (each violation reported), -1 when it is not JSON.
-int paddock_json_schema_validate(
-    const paddock_json_schema *schema, const char *document, size_t length,
-    paddock_json_schema_report report, void *context
-);
-
-void paddock_json_schema_free(paddock_json_schema *schema);
 
 #ifdef __cplusplus
 }

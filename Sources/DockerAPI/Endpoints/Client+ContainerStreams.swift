@@ -63,7 +63,7 @@ extension DockerClient {
     /// Maps to `GET /containers/{id}/archive`.
     public func containerArchive(_ id: String, path: String) async throws -> ByteStream {
         try await send(
-            request("GET", "/containers/\(id.percentEncoded)/archive", query: [("path", path)], wait: .stream)
+            request("GET", "/containers/\(id.percentEncoded)/archive", query: [("path", path)], wait: .progress)
         ).body
     }
 }

@@ -241,6 +241,8 @@ final class HijackedConnection {
         switch phase {
         case .connecting, .awaitingHead:
             (started + request.headDeadline, "the Engine did not answer within \(request.headDeadline)")
+        case .open where refusalBytesLeft != nil:
+            (started + request.headDeadline, "the Engine did not finish its answer within \(request.headDeadline)")
         case .open, .ended: nil
         }
     }

@@ -178,7 +178,7 @@ final class Transfer {
             // An upload is not late while it moves.
             let from = file >= 0 ? lastByte : started
             consider(from + request.headDeadline, "the Engine did not answer within \(request.headDeadline)")
-        } else if let idle = request.idleLimit, !readerIsFull {
+        } else if let idle = head.status >= 300 ? request.headDeadline : request.idleLimit, !readerIsFull {
             consider(lastByte + idle, "the Engine was silent for \(idle)")
         }
         return earliest

@@ -48,15 +48,17 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
-        let inputs = try RunInputs(self)
+        let inputs = try await RunInputs(self)
         let configuration = try DockerClient.Configuration(dockerHost: environment["DOCKER_HOST"])
         let folder = try StateFolder(environment: environment)
         let code = try await DockerClient.withClient(configuration) { client in
             let host = try RunnerHost(client: client, folder: folder)
             async let reaped = host.reap()
             let request = try await inputs.request(images: ImageStore(client: client))
+            let code = try await execute(request, host)
+            // Beside the run: a sandbox that cannot be removed must not hold up another.
             report(try await reaped)
-            return try await execute(request, host)
+            return code
         }
         if code != 0 { throw ExitCode(code) }
     }
@@ -72,12 +74,16 @@ struct RunCommand: AsyncParsableCommand {
         let control = ExecutionControl()
         let grace = Duration.seconds(request.limits.graceSeconds)
         let writer = OutputWriter(
-            descriptors: json ? [.stderr: STDERR_FILENO] : [.stdout: STDOUT_FILENO, .stderr: STDERR_FILENO])
+            descriptors: json ? [.stderr: STDERR_FILENO] : [.stdout: STDOUT_FILENO, .stderr: STDERR_FILENO]
+        ) { broken in
+            control.cancel(grace: grace, why: broken.description)
+        }
         let interrupts = Interrupts { [quiet] nth in
             switch nth {
             case 1:
-                if !quiet { Console.error("canceling; once more to kill") }
                 control.cancel(grace: grace, why: "canceled by the user")
+                // Apart from here: a stderr that is full must not hold up the next signal.
+                if !quiet { DispatchQueue.global().async { Console.error("canceling; once more to kill") } }
             case 2: control.kill(why: "canceled by the user")
             // What is left behind is removed by the next run.
             default: _exit(130)
@@ -89,9 +95,10 @@ struct RunCommand: AsyncParsableCommand {
             }
         }
         let finished = await ExecutionRunner(host: host).run(request, control: control, sink: writer)
-        await writer.flush()
+        let broken = await writer.flush()
         withExtendedLifetime(interrupts) {}
         try show(finished)
+        if let broken, !broken.isClosedPipe { throw Failure("output was lost: \(broken)") }
         return finished.execution.commandExitCode
     }
 
@@ -105,7 +112,10 @@ struct RunCommand: AsyncParsableCommand {
             Console.error("the sandbox could not be removed, the next run will try again: \(failure)")
         }
         if json {
-            FileHandle.standardOutput.write(Data(try execution.serialized() + [UInt8(ascii: "\n")]))
+            let document = try execution.serialized() + [UInt8(ascii: "\n")]
+            if let errno = StandardStreams.write(document[...], to: STDOUT_FILENO) {
+                throw Failure("the document could not be written to stdout: \(String(cString: strerror(errno)))")
+            }
         }
         let isOurs = execution.commandExitCode == Failure.exitCode && execution.exitCode == nil
         if !quiet || isOurs { Console.error(execution.summary) }

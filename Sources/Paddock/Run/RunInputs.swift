@@ -14,7 +14,7 @@ struct RunInputs {
     private static let inputLimit = 16 << 20
 
     /// - Throws: what is wrong with the flags, the files they name, or the manifest.
-    init(_ command: RunCommand) throws {
+    init(_ command: RunCommand) async throws {
         self.command = command
         folder = try Self.folder(command.imageOrFolder)
         manifest = try folder.flatMap { try Manifest.load(folder: $0) }
@@ -22,11 +22,12 @@ struct RunInputs {
         input = try Self.input(command.input)
         outputSchema = try manifest?.outputSchema.map { try JSONSchema($0) }
         secrets = try Self.secrets(command.secret)
-        try checkInput()
+        try await checkInput()
     }
 
     /// The path, if it is a folder to build; nil for an image's name.
     private static func folder(_ text: String) throws -> String? {
+        guard !text.isEmpty else { throw Failure("the image or folder is empty: name one") }
         var isFolder: ObjCBool = false
         let exists = FileManager.default.fileExists(atPath: text, isDirectory: &isFolder)
         let looksLikePath = text.hasPrefix(".") || text.hasPrefix("/") || text.hasSuffix("/")
@@ -45,18 +46,18 @@ struct RunInputs {
         let bytes: [UInt8]
         switch text {
         case nil: bytes = Array("{}".utf8)
-        case "-": bytes = [UInt8](FileHandle.standardInput.readDataToEndOfFile())
+        case "-": bytes = try StandardStreams.readInput(upTo: inputLimit + 1)
         case let text? where text.hasPrefix("@"): bytes = try contents(String(text.dropFirst()), for: "--input")
         case let text?: bytes = Array(text.utf8)
         }
         guard bytes.count <= inputLimit else {
-            throw Failure("--input: \(bytes.count) bytes; at most \(inputLimit >> 20) MiB can be given")
+            throw Failure("--input: too large; at most \(inputLimit >> 20) MiB can be given")
         }
         do {
             _ = try JSONValue(parsing: bytes)
         } catch {
             let hint = text == nil || text == "-" || text?.hasPrefix("@") == true ? "" : "; use @FILE for a file"
-            throw Failure("--input: not JSON (a string needs its quotes, as in '\"text\"'\(hint))")
+            throw Failure("--input: \(error) (a string needs its quotes, as in '\"text\"'\(hint))")
         }
         return bytes
     }
@@ -95,9 +96,9 @@ struct RunInputs {
         return (name, Array(assignment.value.utf8))
     }
 
-    private func checkInput() throws {
+    private func checkInput() async throws {
         guard let schema = try manifest?.inputSchema.map({ try JSONSchema($0) }) else { return }
-        let violations = schema.violations(in: input)
+        let violations = await schema.violations(in: input)
         guard violations.isEmpty else {
             let list = violations.prefix(5).map(\.description).joined(separator: "; ")
             throw Failure("the input does not match the agent's input schema: \(list)")
@@ -137,11 +138,16 @@ struct RunInputs {
         }
     }
 
-    /// `paddock-run/NAME:latest`, from the manifest's or the folder's name.
+    /// `paddock-run/NAME-HASH:latest`: the manifest's or the folder's name, and a hash of its path, so that folders of
+    /// one name do not take each other's tag.
     private func tag(_ folder: String) -> String {
-        let last = URL(filePath: folder).standardizedFileURL.lastPathComponent
+        let url = URL(filePath: folder).standardizedFileURL.resolvingSymlinksInPath()
+        let last = url.lastPathComponent
+        // FNV-1a.
+        let hash = url.path().utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         let safe = last.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
         let trimmed = String(safe).split(separator: "-").joined(separator: "-")
-        return "paddock-run/\(manifest?.name ?? (trimmed.isEmpty ? "agent" : trimmed)):latest"
+        let name = manifest?.name ?? (trimmed.isEmpty ? "agent" : trimmed)
+        return "paddock-run/\(name)-\(String(hash, radix: 16)):latest"
     }
 }

@@ -9,15 +9,26 @@ import Runner
 /// Writing to a pipe can block for ever, so it happens on a queue of its own. A slow reader makes the agent wait;
 /// once the execution is being ended, what is left is kept in memory instead.
 final class OutputWriter: LogSink {
-    /// The reader of our stdout or stderr has gone.
-    struct ReaderGone: Error {}
+    /// Our stdout or stderr cannot be written any more.
+    struct Broken: Error, CustomStringConvertible {
+        let descriptor: CInt
+        let errno: CInt
+
+        /// The reader of a pipe has gone: no failure, but a wish to end.
+        var isClosedPipe: Bool { errno == EPIPE }
+
+        var description: String {
+            let name = descriptor == STDOUT_FILENO ? "stdout" : "stderr"
+            return isClosedPipe ? "nobody reads its output any more" : "\(name): \(String(cString: strerror(errno)))"
+        }
+    }
 
     private struct State {
         var waiting: [(descriptor: CInt, bytes: ArraySlice<UInt8>)] = []
         var waitingBytes = 0
         var isWriting = false
         var isBounded = true
-        var isBroken = false
+        var broken: Broken?
         /// The one writer, held back until there is room.
         var heldBack: CheckedContinuation<Void, Never>?
         var flushers: [CheckedContinuation<Void, Never>] = []
@@ -30,15 +41,22 @@ final class OutputWriter: LogSink {
     private let queue = DispatchQueue(label: "output")
     private let descriptors: [LogStream: CInt]
 
-    /// - Parameter descriptors: where each stream goes; what is absent is dropped.
-    init(descriptors: [LogStream: CInt]) { self.descriptors = descriptors }
+    private let onBroken: @Sendable (Broken) -> Void
+
+    /// - Parameters:
+    ///   - descriptors: where each stream goes; what is absent is dropped.
+    ///   - onBroken: called once, at the first write that fails.
+    init(descriptors: [LogStream: CInt], onBroken: @escaping @Sendable (Broken) -> Void) {
+        self.descriptors = descriptors
+        self.onBroken = onBroken
+    }
 
     func write(_ bytes: ArraySlice<UInt8>, to stream: LogStream) async throws {
         guard let descriptor = descriptors[stream] else { return }
         try enqueue(bytes, descriptor)
         await withCheckedContinuation { continuation in
             let goesOn = state.withLockedValue { state in
-                guard state.isBounded, !state.isBroken, state.waitingBytes > Self.highWatermark else { return true }
+                guard state.isBounded, state.broken == nil, state.waitingBytes > Self.highWatermark else { return true }
                 state.heldBack = continuation
                 return false
             }
@@ -46,7 +64,7 @@ final class OutputWriter: LogSink {
         }
     }
 
-    func executionIsStopping() {
+    func executionIsEnding() {
         let heldBack = state.withLockedValue { state in
             state.isBounded = false
             defer { state.heldBack = nil }
@@ -55,8 +73,9 @@ final class OutputWriter: LogSink {
         heldBack?.resume()
     }
 
-    /// Returns when everything has been written, or nobody reads any more.
-    func flush() async {
+    /// Returns when everything has been written, or cannot be.
+    /// - Returns: what went wrong, if anything did.
+    func flush() async -> Broken? {
         await withCheckedContinuation { continuation in
             let isDone = state.withLockedValue { state in
                 if !state.isWriting { return true }
@@ -65,11 +84,22 @@ final class OutputWriter: LogSink {
             }
             if isDone { continuation.resume() }
         }
+        return state.withLockedValue { $0.broken }
+    }
+
+    private func write(_ bytes: ArraySlice<UInt8>, _ descriptor: CInt) {
+        guard let errno = StandardStreams.write(bytes, to: descriptor) else { return }
+        let broken = Broken(descriptor: descriptor, errno: errno)
+        let isFirst = state.withLockedValue { state in
+            defer { state.broken = state.broken ?? broken }
+            return state.broken == nil
+        }
+        if isFirst { onBroken(broken) }
     }
 
     private func enqueue(_ bytes: ArraySlice<UInt8>, _ descriptor: CInt) throws {
         let startsWriting = try state.withLockedValue { state in
-            if state.isBroken { throw ReaderGone() }
+            if let broken = state.broken { throw broken }
             state.waiting.append((descriptor, bytes))
             state.waitingBytes += bytes.count
             defer { state.isWriting = true }
@@ -93,9 +123,7 @@ final class OutputWriter: LogSink {
                 for flusher in flushers { flusher.resume() }
                 return
             }
-            for part in batch where !Self.writeAll(part.bytes, part.descriptor) {
-                state.withLockedValue { $0.isBroken = true }
-            }
+            for part in batch { write(part.bytes, part.descriptor) }
             let heldBack = state.withLockedValue { state in
                 state.waitingBytes -= batch.reduce(0) { $0 + $1.bytes.count }
                 defer { state.heldBack = nil }
@@ -103,19 +131,5 @@ final class OutputWriter: LogSink {
             }
             heldBack?.resume()
         }
-    }
-
-    private static func writeAll(_ bytes: ArraySlice<UInt8>, _ descriptor: CInt) -> Bool {
-        var rest = bytes
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0 {
-                guard errno == EINTR || errno == EAGAIN else { return false }
-                Console.waitForRoom(descriptor)
-                continue
-            }
-            rest = rest.dropFirst(count)
-        }
-        return true
     }
 }

@@ -11,6 +11,8 @@ struct ProgressLine {
 
     private static let interval: Duration = .milliseconds(100)
     private static let width = 30
+    /// Of a build's output, as much of the end as tells why it failed.
+    private static let transcriptLimit = 32 << 10
 
     /// - Parameter title: what is going on, such as `pulling NAME`.
     init(_ title: String, quiet: Bool) {
@@ -20,10 +22,10 @@ struct ProgressLine {
     }
 
     mutating func take(_ message: ProgressMessage) {
-        if let text = message.stream { transcript += text }
+        if let text = message.stream { transcript = String((transcript + text).suffix(Self.transcriptLimit)) }
         if let id = message.id, let detail = message.progressDetail, let current = detail.current {
-            let total = detail.total ?? layers[id]?.total ?? 0
-            layers[id] = (min(current, max(total, current)), max(total, current))
+            let total = max(0, detail.total ?? layers[id]?.total ?? 0)
+            layers[id] = (max(0, current), max(total, current))
         }
         draw(words: message.stream ?? message.status ?? "")
     }
@@ -40,14 +42,14 @@ struct ProgressLine {
         let now = ContinuousClock.now
         guard isDrawn, lastDrawn.duration(to: now) > Self.interval else { return }
         lastDrawn = now
-        let current = layers.values.reduce(0) { $0 + $1.current }
-        let total = layers.values.reduce(0) { $0 + $1.total }
+        let current = layers.values.reduce(0.0) { $0 + Double($1.current) }
+        let total = layers.values.reduce(0.0) { $0 + Double($1.total) }
         let detail: String
         if total > 0 {
-            let share = Double(current) / Double(total)
+            let share = min(1, current / total)
             let filled = Int(share * Double(Self.width))
             let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: Self.width - filled)
-            detail = "\(bar) \(Int(share * 100)) % of \(total >> 20) MiB"
+            detail = "\(bar) \(Int(share * 100)) % of \(Int(total / 1_048_576)) MiB"
         } else {
             detail = String(words.split(whereSeparator: \.isNewline).first?.prefix(60) ?? "")
         }

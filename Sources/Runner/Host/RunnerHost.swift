@@ -1,4 +1,5 @@
 public import DockerAPI
+import NIOConcurrencyHelpers
 
 /// This process as a runner: its identity, and what it finds and leaves on the Engine.
 public struct RunnerHost: Sendable {
@@ -11,6 +12,8 @@ public struct RunnerHost: Sendable {
     let client: DockerClient
     let folder: StateFolder
     private let lock: RunnerLock
+    /// User ids that stay taken for as long as this process lives.
+    private let keptUsers = NIOLockedValueBox<[SandboxUser]>([])
 
     public init(client: DockerClient, folder: StateFolder) throws {
         self.client = client
@@ -22,6 +25,9 @@ public struct RunnerHost: Sendable {
     func labels(for execution: ExecutionID) -> [String: String] {
         [Label.state: folder.id, Label.runner: lock.id, Label.execution: execution.description]
     }
+
+    /// Keeps a user id from the next sandbox, since the last one may not be gone.
+    func keep(_ user: SandboxUser) { keptUsers.withLockedValue { $0.append(user) } }
 
     /// Removes the containers of runners of this folder that have died. Others are never touched.
     /// - Returns: what was removed, and what could not be.
@@ -42,6 +48,9 @@ public struct RunnerHost: Sendable {
             }
             withExtendedLifetime(deadRunner) {}
         }
+        // Runners that died before they made a container, or whose containers are gone.
+        let owners = Set(containers.compactMap { $0.labels[Label.runner] })
+        for runner in folder.runners() where !owners.contains(runner) { _ = folder.lockDeadRunner(runner) }
         return (removed, failed)
     }
 }

@@ -57,7 +57,9 @@ public struct StateFolder: Sendable {
     }
 
     private static func identity(_ path: String) throws -> String {
-        if let known = contents(path), !known.isEmpty { return String(decoding: known, as: UTF8.self) }
+        if let known = contents(path), known.count == 32 { return String(decoding: known, as: UTF8.self) }
+        // Cut short by a crash or a full disk: containers that carried the old one are nobody's any more.
+        if contents(path) != nil { unlink(path) }
         // The first to link its file into place wins; everybody reads what is there then.
         let new = path + "." + String(UInt64.random(in: 0...UInt64.max), radix: 16)
         try write(Array(LaunchFrame.makeNonce().utf8), to: new, mode: 0o600)
@@ -127,6 +129,11 @@ public struct StateFolder: Sendable {
             throw Failure(path: "\(path)/runners/\(id)", reason: "it is locked by somebody else")
         }
         return RunnerLock(id: id, lock: lock)
+    }
+
+    /// The runners that have a file, alive or dead.
+    func runners() -> [String] {
+        (try? FileManager.default.contentsOfDirectory(atPath: path + "/runners")) ?? []
     }
 
     /// Takes over the file of a runner that has died; nil while it lives.

@@ -20,7 +20,13 @@ public struct AgentImage: Sendable {
         environment = details.config?.env ?? []
         let directory = details.config?.workingDir ?? ""
         workingDirectory = directory.isEmpty ? "/" : directory
-        volumes = (details.config?.volumes ?? [:]).keys.sorted()
+        volumes = Set((details.config?.volumes ?? [:]).keys.map(Self.normalized)).sorted()
+    }
+
+    /// `/a//b/./` is `/a/b`. What climbs with `..` stays as it is and is refused later.
+    private static func normalized(_ path: String) -> String {
+        let parts = path.split(separator: "/").filter { $0 != "." }
+        return (path.hasPrefix("/") ? "/" : "") + parts.joined(separator: "/")
     }
 
     /// Program and arguments: as with Docker, given arguments take the place of the image's own.

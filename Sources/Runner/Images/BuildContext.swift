@@ -43,16 +43,23 @@ final class BuildContext: Sendable {
     /// The patterns of `.dockerignore` that tar understands as Docker does.
     private static func excludes(folder: String) throws -> [String] {
         let file = folder + "/.dockerignore"
-        guard let data = FileManager.default.contents(atPath: file) else { return [] }
+        guard FileManager.default.fileExists(atPath: file) else { return [] }
+        guard let data = FileManager.default.contents(atPath: file) else {
+            throw ImageError("\(file) cannot be read")
+        }
         let text = String(decoding: data, as: UTF8.self)
         var patterns: [String] = []
-        for line in text.split(separator: "\n") {
-            let pattern = line.drop { $0 == " " || $0 == "/" }
+        for line in text.split(whereSeparator: \.isNewline) {
+            var pattern = line.trimmingCharacters(in: .whitespacesAndNewlines)
             if pattern.isEmpty || pattern.hasPrefix("#") { continue }
+            if pattern.hasPrefix("./") { pattern.removeFirst(2) }
+            pattern = pattern.trimmingCharacters(in: CharacterSet(charactersIn: "/"))
             guard !pattern.hasPrefix("!"), !pattern.contains("**") else {
                 throw ImageError("\(file): '\(line)': exceptions (!) and ** are not supported")
             }
-            patterns.append(String(pattern))
+            guard pattern != "*" else { throw ImageError("\(file): '*' leaves nothing to build from") }
+            // The builder needs the Dockerfile, as Docker's own client knows.
+            if !pattern.isEmpty, pattern != "Dockerfile" { patterns.append(pattern) }
         }
         return patterns
     }

@@ -45,14 +45,19 @@ public struct ImageStore: Sendable {
     ) async throws -> AgentImage {
         let previous = try await inspect(tag)
         let context = try await BuildContext(folder: folder)
+        var built: String?
         do {
             let stream = try await client.buildImage(archive: context.path, tag: tag)
-            for try await message in stream { progress(message) }
+            for try await message in stream {
+                progress(message)
+                built = message.aux?.imageID ?? built
+            }
         } catch let error as DockerError where error.code == .reported || error.status == 400 || error.status == 500 {
             throw ImageError("building \(folder) failed: \(error.message)")
         }
         withExtendedLifetime(context) {}
-        guard let details = try await inspect(tag) else {
+        // By id: another build may have taken the tag meanwhile.
+        guard let built, let details = try await inspect(built) else {
             throw ImageError("\(folder) was built, and the Engine does not have it")
         }
         if let previous, previous.id != details.id, (previous.repoTags ?? []).allSatisfy({ $0 == tag }) {
@@ -108,10 +113,13 @@ extension AgentImage {
         guard volumes.count <= Self.volumeLimit else {
             throw ImageError("\(reference) declares \(volumes.count) volumes; at most \(Self.volumeLimit) are covered")
         }
-        let forbidden = ["/", "/proc", "/sys", "/dev", "/.paddock", "/etc"]
+        let forbidden = ["/", "/proc", "/sys", "/dev", "/.paddock", "/etc", "/run/paddock"]
         for path in volumes {
             let isBelow = forbidden.contains { path == $0 || ($0 != "/" && path.hasPrefix($0 + "/")) }
-            guard path.hasPrefix("/"), !path.split(separator: "/").contains(".."), !isBelow else {
+            let isPlain = path.unicodeScalars.allSatisfy {
+                $0.value > 0x20 && $0.value < 0x7F && $0 != "," && $0 != "\\"
+            }
+            guard path.hasPrefix("/"), !path.split(separator: "/").contains(".."), !isBelow, isPlain else {
                 throw ImageError("\(reference) declares the volume \(path), which no agent may have")
             }
         }

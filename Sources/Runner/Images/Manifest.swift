@@ -4,6 +4,7 @@ import Yams
 /// An agent's `agent.yaml`.
 public struct Manifest: Sendable, Decodable {
     public static let fileName = "agent.yaml"
+    private static let sizeLimit = 1 << 20
 
     public var name: String
     public var description: String?
@@ -49,7 +50,14 @@ public struct Manifest: Sendable, Decodable {
     /// - Throws: ``Invalid`` that names the file, the place and what is wrong.
     public static func load(folder: String) throws -> Manifest? {
         let path = folder + "/" + fileName
-        guard let data = FileManager.default.contents(atPath: path) else { return nil }
+        let link = try? FileManager.default.attributesOfItem(atPath: path)
+        guard link != nil else { return nil }
+        // One that is there and cannot be read has limits and schemas that must not be passed over.
+        let target = URL(filePath: path).resolvingSymlinksInPath().path()
+        let attributes = try? FileManager.default.attributesOfItem(atPath: target)
+        guard attributes?[.type] as? FileAttributeType == .typeRegular, let size = attributes?[.size] as? Int,
+            size <= sizeLimit, let data = FileManager.default.contents(atPath: path)
+        else { throw Invalid(description: "\(path): must be a readable file of at most \(sizeLimit >> 10) KiB") }
         do {
             return try Manifest(yaml: String(decoding: data, as: UTF8.self))
         } catch {
@@ -59,6 +67,10 @@ public struct Manifest: Sendable, Decodable {
 
     /// - Throws: ``Invalid``.
     public init(yaml: String) throws {
+        // A few hundred bytes of anchors and aliases can stand for gigabytes.
+        guard yaml.firstMatch(of: /(^|[:\[,{\-]\s*)&[A-Za-z0-9_]/.anchorsMatchLineEndings()) == nil else {
+            throw Invalid(description: "anchors (&name) are not supported: write the value out")
+        }
         let json: [UInt8]
         do {
             json = try Self.json(try Yams.load(yaml: yaml)).serialized()

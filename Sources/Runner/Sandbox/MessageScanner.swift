@@ -17,8 +17,8 @@ struct MessageScanner {
         /// Can transition to: inMessage, found.
         case passing(held: [UInt8])
         /// Can transition to: found.
-        case inMessage([UInt8], ended: Bool)
-        case found([UInt8])
+        case inMessage(ended: Bool)
+        case found
     }
 
     struct TooLong: Error, CustomStringConvertible {
@@ -30,6 +30,7 @@ struct MessageScanner {
     private let mark: [UInt8]
     private let form: Form
     private var state = State.passing(held: [])
+    private var message: [UInt8] = []
 
     /// - Parameter tag: what follows the record separator: a fixed word, or the nonce.
     init(tag: String, form: Form) {
@@ -42,19 +43,18 @@ struct MessageScanner {
 
     /// The message's base64, once it is whole; empty for a mere mark.
     var found: [UInt8]? {
-        if case .found(let bytes) = state { bytes } else { nil }
+        if case .found = state { message } else { nil }
     }
 
     /// Takes a chunk and returns what of it, and of what was held back, is the agent's.
     mutating func scan(_ chunk: ArraySlice<UInt8>) throws -> [ArraySlice<UInt8>] {
         switch state {
         case .found: return []
-        case .inMessage(let soFar, ended: true):
-            state = chunk.isEmpty ? .inMessage(soFar, ended: true) : .found(soFar)
+        case .inMessage(ended: true):
+            if !chunk.isEmpty { state = .found }
             return []
-        case .inMessage(let soFar, ended: false):
-            state = .passing(held: [])
-            try collect(soFar, chunk)
+        case .inMessage(ended: false):
+            try collect(chunk)
             return []
         case .passing(let held):
             return try pass(held.isEmpty ? chunk : held + chunk)
@@ -74,7 +74,7 @@ struct MessageScanner {
             let candidate = bytes[start...].prefix(mark.count)
             if candidate.elementsEqual(mark.prefix(candidate.count)) {
                 if candidate.count == mark.count {
-                    try collect([], bytes[(start + mark.count)...])
+                    try collect(bytes[(start + mark.count)...])
                 } else {
                     state = .passing(held: Array(candidate))
                 }
@@ -86,17 +86,18 @@ struct MessageScanner {
         return bytes.isEmpty ? [] : [bytes]
     }
 
-    private mutating func collect(_ soFar: [UInt8], _ chunk: ArraySlice<UInt8>) throws {
+    private mutating func collect(_ chunk: ArraySlice<UInt8>) throws {
         guard case .message(let limit) = form else {
-            state = .found([])
+            state = .found
             return
         }
-        if let end = chunk.firstIndex(of: UInt8(ascii: ".")) {
-            let message = soFar + chunk[..<end]
-            state = end + 1 < chunk.endIndex ? .found(message) : .inMessage(message, ended: true)
+        let end = chunk.fastIndex(of: UInt8(ascii: "."))
+        message += chunk[..<(end ?? chunk.endIndex)]
+        guard message.count <= limit else { throw TooLong() }
+        if let end {
+            state = end + 1 < chunk.endIndex ? .found : .inMessage(ended: true)
         } else {
-            guard soFar.count + chunk.count <= limit else { throw TooLong() }
-            state = .inMessage(soFar + chunk, ended: false)
+            state = .inMessage(ended: false)
         }
     }
 }

@@ -102,9 +102,9 @@ public protocol LogSink: Sendable {
     /// - Throws: when nobody reads any more; the execution is then canceled.
     func write(_ bytes: ArraySlice<UInt8>, to stream: LogStream) async throws
 
-    /// The execution is being ended: from now on ``write(_:to:)`` must not wait for a slow reader, or the ending
-    /// would wait with it. What comes now is bounded by the buffers between the agent and us.
-    func executionIsStopping()
+    /// The execution has ended or is being ended: from now on ``write(_:to:)`` must not wait for a slow reader, or
+    /// the ending would wait with it. What comes now is bounded by the log's limit. May be called more than once.
+    func executionIsEnding()
 }
 
 /// Counts the log and keeps it within its limit.
