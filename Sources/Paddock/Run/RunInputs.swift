@@ -46,7 +46,7 @@ struct RunInputs {
         let bytes: [UInt8]
         switch text {
         case nil: bytes = Array("{}".utf8)
-        case "-": bytes = try StandardStreams.readInput(upTo: inputLimit + 1)
+        case "-": bytes = try StandardStreams.read(STDIN_FILENO, name: "stdin", upTo: inputLimit + 1)
         case let text? where text.hasPrefix("@"): bytes = try contents(String(text.dropFirst()), for: "--input")
         case let text?: bytes = Array(text.utf8)
         }
@@ -63,10 +63,12 @@ struct RunInputs {
     }
 
     private static func contents(_ path: String, for flag: String) throws -> [UInt8] {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw Failure("\(flag): the file \(path) cannot be read")
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else {
+            throw Failure("\(flag): the file \(path) cannot be read: \(String(cString: strerror(errno)))")
         }
-        return [UInt8](data)
+        defer { close(file) }
+        return try StandardStreams.read(file, name: "\(flag): \(path)", upTo: inputLimit + 1)
     }
 
     private static let secretCount = 64

@@ -10,17 +10,17 @@ enum StandardStreams {
         }
     }
 
-    /// Reads stdin to its end, or to the limit.
-    static func readInput(upTo limit: Int) throws -> [UInt8] {
+    /// Reads a file, pipe or terminal to its end, or to the limit.
+    static func read(_ descriptor: CInt, name: String, upTo limit: Int) throws -> [UInt8] {
         var all: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while all.count < limit {
-            let count = read(STDIN_FILENO, &buffer, buffer.count)
+            let count = Glibc.read(descriptor, &buffer, buffer.count)
             if count == 0 { break }
             if count > 0 {
                 all += buffer[..<count]
             } else if errno != EINTR {
-                throw Failure("stdin cannot be read: \(String(cString: strerror(errno)))")
+                throw Failure("\(name) cannot be read: \(String(cString: strerror(errno)))")
             }
         }
         return all
