@@ -189,7 +189,9 @@ paddock_schema_verdict paddock_schema_check(
     if (!is_whole) kill(child, SIGKILL);
     int status = 0;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-    if (!is_whole || !WIFEXITED(status)) return PADDOCK_SCHEMA_TOO_EXPENSIVE;
+    if (!is_whole || !WIFEXITED(status) || WEXITSTATUS(status) > PADDOCK_SCHEMA_TOO_EXPENSIVE) {
+        return PADDOCK_SCHEMA_TOO_EXPENSIVE;
+    }
     const auto verdict = paddock_schema_verdict(WEXITSTATUS(status));
     if (verdict != PADDOCK_SCHEMA_TOO_EXPENSIVE) pass_on(text, report, context);
     return verdict;

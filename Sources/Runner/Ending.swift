@@ -24,6 +24,21 @@ struct Ending: Sendable, Equatable {
         return ending
     }
 
+    /// The sandbox ended as a whole and nobody here told it to: the init is gone with the agent.
+    static func withoutTrailer(exitCode: Int, isOutOfMemory: Bool, limits: Limits) -> Ending {
+        guard exitCode > 128 else {
+            return failed(.engineError, "the sandbox's init ended with code \(exitCode) and without a result")
+        }
+        let signal = Signals.name(exitCode - 128)
+        let message =
+            isOutOfMemory
+            ? "killed at its memory limit of \(limits.memoryMiB) MiB, with its whole sandbox"
+            : "its sandbox was ended from outside Paddock by \(signal)"
+        return Ending(
+            status: .failed, reason: isOutOfMemory ? .memoryLimit : .signal, exitCode: exitCode, signal: signal,
+            message: message)
+    }
+
     /// The init did not answer, so the Engine killed the whole sandbox.
     static func killedByEngine(_ cause: ExecutionLifecycle.Cause, limits: Limits) -> Ending {
         var ending = stoppedWithoutTrailer(cause, limits: limits)
@@ -68,9 +83,13 @@ struct Ending: Sendable, Equatable {
         addNotes(trailer, limits: limits)
     }
 
-    private init(status: Execution.Status, reason: Execution.Reason, message: String) {
+    private init(
+        status: Execution.Status, reason: Execution.Reason, exitCode: Int? = nil, signal: String? = nil, message: String
+    ) {
         self.status = status
         self.reason = reason
+        self.exitCode = exitCode
+        self.signal = signal
         self.message = message
     }
 

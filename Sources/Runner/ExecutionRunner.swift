@@ -152,10 +152,22 @@ private struct ExecutionRun: Sendable {
             found.withLockedValue { $0.log = log }
             // A start that failed says why; the streams that end with it do not.
             await started
-            feed.yield(.connectionLost(lost ?? "the sandbox ended"))
+            feed.yield(await afterTheStreams(sandbox, lost))
         } catch {
             feed.yield(failure(error))
         }
+    }
+
+    /// The streams have ended. Without a trailer, the Engine may know why.
+    private func afterTheStreams(_ sandbox: Sandbox, _ lost: String?) async -> ExecutionLifecycle.Event {
+        guard let lost else { return .outputComplete }
+        // The streams can end a moment before the Engine knows that the sandbox has.
+        await Self.waitForExit(sandbox.containerID, host.client)
+        guard let state = try? await host.client.inspectContainer(sandbox.containerID).state, state.status == "exited"
+        else { return .connectionLost(lost) }
+        // A start that failed leaves its words in the streams.
+        if state.exitCode <= 128 { return .connectionLost(lost) }
+        return .sandboxEnded(exitCode: state.exitCode, isOutOfMemory: state.oomKilled)
     }
 
     private func start(_ sandbox: Sandbox, _ feed: AsyncStream<ExecutionLifecycle.Event>.Continuation) async {

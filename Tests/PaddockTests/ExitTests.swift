@@ -56,6 +56,22 @@ struct ExitTests {
         }
     }
 
+    @Test("a sandbox that somebody kills by the Engine is told as such")
+    func killedFromOutside() async throws {
+        try await Fixture.withState { state in
+            let program = try Program.paddock(
+                ["run", Fixture.busybox, "--", "sh", "-c", "echo ready; sleep 3600"], environment: state)
+            try await program.wait(for: "ready") { program.stdout.contains("ready") }
+            try await Fixture.withClient { client in
+                for container in try await Fixture.containers(of: state, client) {
+                    try await client.killContainer(container.id, signal: "SIGKILL")
+                }
+            }
+            #expect(try await program.exitCode() == 137)
+            #expect(program.stderr.contains("from outside Paddock by SIGKILL"), "\(program.stderr)")
+        }
+    }
+
     @Test("Ctrl-C once cancels with grace: the agent may clean up")
     func cancelOnce() async throws {
         try await Fixture.withState { state in

@@ -81,7 +81,7 @@ struct LifecycleTests {
         "once the trailer is here, whatever comes next ends it as the trailer says",
         arguments: [
             ExecutionLifecycle.Event.outputComplete, .expired(.drain), .connectionLost("gone"),
-            .failed(.engineError, "start answered late"),
+            .failed(.engineError, "start answered late"), .sandboxEnded(exitCode: 137, isOutOfMemory: false),
         ])
     func afterTrailer(event: ExecutionLifecycle.Event) throws {
         #expect(try ending(after: [.verified, .trailer(Self.trailer), event]).status == .succeeded)
@@ -160,6 +160,20 @@ struct LifecycleTests {
             #expect(ending.status == .canceled)
             #expect(ending.exitCode == nil)
         }
+    }
+
+    @Test("a sandbox that ends as a whole is told by what the Engine saw")
+    func sandboxEnded() throws {
+        let killed = try ending(after: [.verified, .sandboxEnded(exitCode: 137, isOutOfMemory: false)])
+        #expect(killed.reason == .signal)
+        #expect(killed.signal == "SIGKILL")
+        #expect(killed.message.contains("outside"))
+        let memory = try ending(after: [.verified, .sandboxEnded(exitCode: 137, isOutOfMemory: true)])
+        #expect(memory.reason == .memoryLimit)
+        let stopped = try ending(after: [
+            .verified, .kill(why: "w"), .sandboxEnded(exitCode: 137, isOutOfMemory: false),
+        ])
+        #expect(stopped.status == .canceled)
     }
 
     @Test("after the end, nothing follows from anything")
