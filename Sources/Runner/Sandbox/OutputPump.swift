@@ -1,4 +1,4 @@
-public import DockerAPI
+import DockerAPI
 
 /// Reads what a sandbox writes: takes the init's messages out, counts and caps the rest, and passes it on.
 struct OutputPump {
@@ -93,33 +93,5 @@ struct OutputPump {
             readerIsGone = true
             emit(.readerGone)
         }
-    }
-}
-
-/// Where the log of an execution goes.
-public protocol LogSink: Sendable {
-    /// Takes bytes as the agent wrote them, in order. While it waits, the agent's writes wait.
-    /// - Throws: when nobody reads any more; the execution is then canceled.
-    func write(_ bytes: ArraySlice<UInt8>, to stream: LogStream) async throws
-
-    /// The execution has ended or is being ended: from now on ``write(_:to:)`` must not wait for a slow reader, or
-    /// the ending would wait with it. What comes now is bounded by the log's limit. May be called more than once.
-    func executionIsEnding()
-}
-
-/// Counts the log and keeps it within its limit.
-struct LogLimiter: Sendable {
-    private let limit: Int64
-    private(set) var total: Int64 = 0
-
-    init(limit: Int64) { self.limit = limit }
-
-    var droppedBytes: Int64 { max(0, total - limit) }
-
-    /// The part of the bytes that is still within the limit.
-    mutating func admit(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-        let room = max(0, limit - total)
-        total += Int64(bytes.count)
-        return bytes.prefix(Int(min(room, Int64(bytes.count))))
     }
 }

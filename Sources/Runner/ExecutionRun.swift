@@ -1,0 +1,267 @@
+import DockerAPI
+import Foundation
+import NIOConcurrencyHelpers
+
+/// One run: it carries out what ``ExecutionLifecycle`` decides.
+struct ExecutionRun: Sendable {
+    let request: ExecutionRequest
+    let host: RunnerHost
+    let sink: any LogSink
+
+    /// What the tasks of a run leave behind for its account.
+    private struct Found: Sendable {
+        var sandbox: Sandbox?
+        var startedAt: Date?
+        var runtime: String?
+        var log = LogLimiter(limit: 0)
+    }
+
+    private let found = NIOLockedValueBox(Found())
+    private let nonce = LaunchFrame.makeNonce()
+
+    init(request: ExecutionRequest, host: RunnerHost, sink: any LogSink) {
+        self.request = request
+        self.host = host
+        self.sink = sink
+    }
+
+    private var containerName: String { request.id.description }
+
+    func toEnd(_ control: ExecutionControl) async -> FinishedExecution {
+        let createdAt = Date()
+        let user: SandboxUser
+        let policy: SandboxPolicy
+        do {
+            user = try host.folder.lockUser()
+            policy = try makePolicy(user)
+        } catch {
+            let ending = Ending.failed(.engineError, String(describing: error))
+            return await finished(ending, createdAt: createdAt, finishedAt: Date(), removal: nil)
+        }
+        let ending = await live(policy, control)
+        let finishedAt = Date()
+        let removal = await remove(acknowledged: ending.trailer != nil)
+        // The container of a removal that failed may still run under this user id.
+        if removal == nil { withExtendedLifetime(user) {} } else { host.keep(user) }
+        return await finished(ending, createdAt: createdAt, finishedAt: finishedAt, removal: removal)
+    }
+
+    private func makePolicy(_ user: SandboxUser) throws -> SandboxPolicy {
+        SandboxPolicy(
+            imageID: request.image.id, uid: user.uid, limits: request.limits, runtime: request.runtime,
+            volumes: request.image.volumes, files: try host.folder.files(uid: user.uid),
+            seccompProfile: try SeccompPolicy.standard.engineProfile(),
+            labels: host.labels(for: request.id))
+    }
+
+    // MARK: The life
+
+    private func live(_ policy: SandboxPolicy, _ control: ExecutionControl) async -> Ending {
+        await withTaskGroup(of: Void.self) { group in
+            var lifecycle = ExecutionLifecycle(limits: request.limits)
+            let feed = control.feed
+            var actions = lifecycle.begin()
+            group.addTask { await prepareAndPump(policy, feed) }
+            var events = control.events.makeAsyncIterator()
+            while true {
+                for action in actions {
+                    if case .finish(let ending) = action {
+                        group.cancelAll()
+                        return ending
+                    }
+                    group.addTask { await carryOut(action, feed) }
+                }
+                if lifecycle.isEnding { sink.executionIsEnding() }
+                guard let event = await events.next(isolation: nil) else {
+                    group.cancelAll()
+                    return .failed(.engineError, "the run lost its events")
+                }
+                actions = lifecycle.on(event)
+            }
+        }
+    }
+
+    private func prepareAndPump(
+        _ policy: SandboxPolicy, _ feed: AsyncStream<ExecutionLifecycle.Event>.Continuation
+    ) async {
+        do {
+            let sandbox = try await Sandbox.create(policy, name: containerName, client: host.client)
+            found.withLockedValue { $0.sandbox = sandbox }
+            async let started: Void = start(sandbox, feed)
+            var pump = OutputPump(nonce: nonce, limits: request.limits, sink: sink) { event in
+                switch event {
+                case .report(let report): feed.yield(verdict(on: report, policy))
+                case .trailer(let trailer): feed.yield(.trailer(trailer))
+                case .complete: feed.yield(.outputComplete)
+                case .readerGone:
+                    feed.yield(
+                        .cancel(grace: .seconds(request.limits.graceSeconds), why: "nobody reads its output any more"))
+                }
+            }
+            let lost = await pump.run(sandbox.streams.output)
+            let log = pump.limiter
+            found.withLockedValue { $0.log = log }
+            // A start that failed says why; the streams that end with it do not.
+            await started
+            feed.yield(await afterTheStreams(sandbox, lost))
+        } catch {
+            feed.yield(failure(error))
+        }
+    }
+
+    /// The streams have ended. Without a trailer, the Engine may know why.
+    private func afterTheStreams(_ sandbox: Sandbox, _ lost: String?) async -> ExecutionLifecycle.Event {
+        guard let lost else { return .outputComplete }
+        // The streams can end a moment before the Engine knows that the sandbox has.
+        await Self.waitForExit(sandbox.containerID, host.client)
+        guard let state = try? await host.client.inspectContainer(sandbox.containerID).state, state.status == "exited"
+        else { return .connectionLost(lost) }
+        // A start that failed leaves its words in the streams.
+        if state.exitCode <= 128 { return .connectionLost(lost) }
+        return .sandboxEnded(exitCode: state.exitCode, isOutOfMemory: state.oomKilled)
+    }
+
+    private func start(_ sandbox: Sandbox, _ feed: AsyncStream<ExecutionLifecycle.Event>.Continuation) async {
+        do {
+            try await sandbox.start()
+        } catch {
+            feed.yield(failure(error))
+        }
+    }
+
+    private func verdict(on report: InitMessage, _ policy: SandboxPolicy) -> ExecutionLifecycle.Event {
+        do {
+            try Verification.check(report, against: policy)
+            return .verified
+        } catch {
+            return .mismatched("this host does not hold the sandbox's policy: \(error). The agent was not started")
+        }
+    }
+
+    private func failure(_ error: any Error) -> ExecutionLifecycle.Event {
+        guard let error = error as? DockerError else { return .failed(.engineError, String(describing: error)) }
+        let isImage = error.isNotFound && error.message.contains("No such image")
+        return .failed(isImage ? .imageError : .engineError, error.description)
+    }
+
+    private func carryOut(
+        _ action: ExecutionLifecycle.Action, _ feed: AsyncStream<ExecutionLifecycle.Event>.Continuation
+    ) async {
+        let sandbox = found.withLockedValue { $0.sandbox }
+        switch action {
+        case .launch:
+            do {
+                let frame = try launchFrame().serialized()
+                found.withLockedValue { $0.startedAt = Date() }
+                // Returns when the agent has taken its input. If it fails, the streams' own end says why.
+                try? await sandbox?.launch(frame)
+            } catch {
+                feed.yield(.failed(.imageError, String(describing: error)))
+            }
+        case .arm(let timer, let duration):
+            do {
+                try await Task.sleep(for: duration)
+                feed.yield(.expired(timer))
+            } catch {
+                return
+            }
+        case .signal(let name):
+            // A signal that cannot be sent is followed by a timer, and that by a stronger one.
+            try? await sandbox?.signal(name)
+        case .acknowledge:
+            // The init exits on end of file just as well.
+            try? await sandbox?.acknowledge()
+        case .finish: return
+        }
+    }
+
+    private func launchFrame() -> LaunchFrame {
+        let limits = request.limits
+        return LaunchFrame(
+            nonce: nonce, arguments: request.command, environment: request.fullEnvironment,
+            workingDirectory: request.image.workingDirectory, outputLimit: limits.outputKiB * 1024,
+            backstop: .seconds(limits.timeoutSeconds + limits.graceSeconds + 30),
+            cpuLimit: limits.cpuSeconds.map { .seconds($0) }, endsWithRunner: request.endsWithRunner,
+            secrets: request.secrets, input: request.input)
+    }
+
+    // MARK: The end
+
+    /// Longest wait for a sandbox that has been acknowledged to exit by itself.
+    private static let exitLimit: Duration = .seconds(5)
+
+    private func remove(acknowledged: Bool) async -> DockerError? {
+        let client = host.client
+        let name = containerName
+        // Apart from the caller's task, so that cancelling it leaves nothing behind.
+        return await Task {
+            // Waiting for the exit and removing then is faster than removing by force.
+            if acknowledged {
+                // Beside the wait, which takes longer.
+                async let details = try? client.inspectContainer(name)
+                await Self.waitForExit(name, client)
+                if let runtime = await details?.hostConfig.runtime { found.withLockedValue { $0.runtime = runtime } }
+            }
+            if acknowledged, await Self.remove(name, force: false, client) == nil { return nil }
+            return await Self.remove(name, force: true, client)
+        }.value
+    }
+
+    private static func waitForExit(_ name: String, _ client: DockerClient) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { _ = try? await client.waitContainer(name, until: .notRunning).value() }
+            group.addTask { try? await Task.sleep(for: exitLimit) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private static func remove(_ name: String, force: Bool, _ client: DockerClient) async -> DockerError? {
+        do {
+            try await client.removeContainer(name, force: force)
+            return nil
+        } catch let error as DockerError {
+            // Gone, or being removed by somebody else.
+            let isGoing = error.isConflict && error.message.contains("already in progress")
+            return error.isNotFound || isGoing ? nil : error
+        } catch {
+            return nil
+        }
+    }
+
+    private func finished(
+        _ ending: Ending, createdAt: Date, finishedAt: Date, removal: DockerError?
+    ) async -> FinishedExecution {
+        let found = self.found.withLockedValue { $0 }
+        var execution = Execution(
+            id: request.id, agentID: request.agentID, userID: request.userID, image: request.image.id,
+            status: ending.status, createdAt: createdAt, limits: request.limits)
+        execution.reason = ending.reason
+        execution.exitCode = ending.exitCode
+        execution.signal = ending.signal
+        execution.message = ending.message
+        execution.startedAt = found.startedAt
+        execution.finishedAt = finishedAt
+        execution.runtime = found.runtime ?? request.runtime
+        execution.notes = ending.notes
+        execution.usage.logBytes = found.log.total
+        if let trailer = ending.trailer {
+            execution.usage.wallMs = Int(trailer.wall / .milliseconds(1))
+            execution.usage.cpuMs = Int(trailer.cpu / .milliseconds(1))
+            execution.usage.maxMemoryBytes = trailer.memoryPeak
+            if case .bytes(let bytes) = trailer.output {
+                await execution.judge(output: bytes, schema: request.outputSchema)
+            }
+        } else if let startedAt = found.startedAt {
+            execution.usage.wallMs = Int(Date().timeIntervalSince(startedAt) * 1000)
+        }
+        if found.log.droppedBytes > 0 {
+            execution.notes.append(
+                .init(
+                    code: .logTruncated,
+                    message: "\(found.log.droppedBytes) bytes left out past \(request.limits.logMiB) MiB"))
+        }
+        return FinishedExecution(
+            execution: execution, droppedLogBytes: found.log.droppedBytes, removalFailure: removal)
+    }
+}
