@@ -81,7 +81,7 @@ struct LifecycleTests {
         "once the trailer is here, whatever comes next ends it as the trailer says",
         arguments: [
             ExecutionLifecycle.Event.outputComplete, .expired(.drain), .connectionLost("gone"),
-            .failed(.engineError, "start answered late"), .sandboxEnded(exitCode: 137, isOutOfMemory: false),
+            .failed(.engineError, "start answered late"), .sandboxKilled(signal: 9, isOutOfMemory: false),
         ])
     func afterTrailer(event: ExecutionLifecycle.Event) throws {
         #expect(try ending(after: [.verified, .trailer(Self.trailer), event]).status == .succeeded)
@@ -162,16 +162,16 @@ struct LifecycleTests {
         }
     }
 
-    @Test("a sandbox that ends as a whole is told by what the Engine saw")
-    func sandboxEnded() throws {
-        let killed = try ending(after: [.verified, .sandboxEnded(exitCode: 137, isOutOfMemory: false)])
+    @Test("a sandbox that is killed as a whole is told by what the Engine saw")
+    func sandboxKilled() throws {
+        let killed = try ending(after: [.verified, .sandboxKilled(signal: 9, isOutOfMemory: false)])
         #expect(killed.reason == .signal)
         #expect(killed.signal == "SIGKILL")
         #expect(killed.message.contains("outside"))
-        let memory = try ending(after: [.verified, .sandboxEnded(exitCode: 137, isOutOfMemory: true)])
+        let memory = try ending(after: [.verified, .sandboxKilled(signal: 9, isOutOfMemory: true)])
         #expect(memory.reason == .memoryLimit)
         let stopped = try ending(after: [
-            .verified, .kill(why: "w"), .sandboxEnded(exitCode: 137, isOutOfMemory: false),
+            .verified, .kill(why: "w"), .sandboxKilled(signal: 9, isOutOfMemory: false),
         ])
         #expect(stopped.status == .canceled)
     }

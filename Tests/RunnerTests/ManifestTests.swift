@@ -73,7 +73,10 @@ struct ManifestTests {
 
     @Test(
         "a value that stands for gigabytes is refused",
-        arguments: ["name: a\ndescription: &x text\n", "name: a\nexamples: [&a 1, *a]\n"])
+        arguments: [
+            "name: a\ndescription: &x text\nversion: *x\n", "name: a\nexamples: [&a 1, *a]\n",
+            "name: &-x a\nversion: *-x\n", "name: !!str &x a\nversion: *x\n",
+        ])
     func anchors(yaml: String) {
         let error = #expect(throws: Manifest.Invalid.self) { try Manifest(yaml: yaml) }
         #expect(error?.description.contains("anchors") == true)

@@ -57,7 +57,11 @@ struct RunCommand: AsyncParsableCommand {
             let request = try await inputs.request(images: ImageStore(client: client))
             let code = try await execute(request, host)
             // Beside the run: a sandbox that cannot be removed must not hold up another.
-            report(try await reaped)
+            do {
+                report(try await reaped)
+            } catch {
+                Console.error("what earlier runs left could not be looked for: \(error)")
+            }
             return code
         }
         if code != 0 { throw ExitCode(code) }

@@ -45,13 +45,13 @@ public struct ImageStore: Sendable {
     ) async throws -> AgentImage {
         let previous = try await inspect(tag)
         let context = try await BuildContext(folder: folder)
-        var built: String?
+        let built: String?
         do {
-            let stream = try await client.buildImage(archive: context.path, tag: tag)
-            for try await message in stream {
-                progress(message)
-                built = message.aux?.imageID ?? built
-            }
+            built = try await build(context, tag: tag, progress: progress)
+        } catch let error as DockerError where error.code == .reported && error.message.contains("unable to find image")
+        {
+            // A layer of the builder's cache went meanwhile, with another image that was removed.
+            built = try await build(context, tag: tag, progress: progress)
         } catch let error as DockerError where error.code == .reported || error.status == 400 || error.status == 500 {
             throw ImageError("building \(folder) failed: \(error.message)")
         }
@@ -65,6 +65,20 @@ public struct ImageStore: Sendable {
             try? await client.removeImage(previous.id)
         }
         return try AgentImage(checking: details, reference: tag)
+    }
+}
+
+extension ImageStore {
+    /// Returns the id of the image that this very build has made.
+    private func build(
+        _ context: BuildContext, tag: String, progress: (ProgressMessage) -> Void
+    ) async throws -> String? {
+        var built: String?
+        for try await message in try await client.buildImage(archive: context.path, tag: tag) {
+            progress(message)
+            built = message.aux?.imageID ?? built
+        }
+        return built
     }
 }
 

@@ -68,8 +68,10 @@ public struct Manifest: Sendable, Decodable {
     /// - Throws: ``Invalid``.
     public init(yaml: String) throws {
         // A few hundred bytes of anchors and aliases can stand for gigabytes.
-        guard yaml.firstMatch(of: /(^|[:\[,{\-]\s*)&[A-Za-z0-9_]/.anchorsMatchLineEndings()) == nil else {
-            throw Invalid(description: "anchors (&name) are not supported: write the value out")
+        let hasAnchor = yaml.contains(/(?:^|[\s\[,{])&[^\s&]/.anchorsMatchLineEndings())
+        let hasAlias = yaml.contains(/(?:^|[\s\[,{])\*[^\s*]/.anchorsMatchLineEndings())
+        guard !(hasAnchor && hasAlias) else {
+            throw Invalid(description: "anchors and aliases (&name, *name) are not supported: write the value out")
         }
         let json: [UInt8]
         do {

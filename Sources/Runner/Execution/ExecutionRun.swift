@@ -118,7 +118,7 @@ struct ExecutionRun: Sendable {
         else { return .connectionLost(lost) }
         // A start that failed leaves its words in the streams.
         if state.exitCode <= 128 { return .connectionLost(lost) }
-        return .sandboxEnded(exitCode: state.exitCode, isOutOfMemory: state.oomKilled)
+        return .sandboxKilled(signal: state.exitCode - 128, isOutOfMemory: state.oomKilled)
     }
 
     private func start(_ sandbox: Sandbox, _ feed: AsyncStream<ExecutionLifecycle.Event>.Continuation) async {

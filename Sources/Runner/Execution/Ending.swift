@@ -24,18 +24,15 @@ struct Ending: Sendable, Equatable {
         return ending
     }
 
-    /// The sandbox ended as a whole and nobody here told it to: the init is gone with the agent.
-    static func withoutTrailer(exitCode: Int, isOutOfMemory: Bool, limits: Limits) -> Ending {
-        guard exitCode > 128 else {
-            return failed(.engineError, "the sandbox's init ended with code \(exitCode) and without a result")
-        }
-        let signal = Signals.name(exitCode - 128)
+    /// The sandbox was killed as a whole and nobody here told it to: the init is gone with the agent.
+    static func sandboxKilled(signal number: Int, isOutOfMemory: Bool, limits: Limits) -> Ending {
+        let signal = Signals.name(number)
         let message =
             isOutOfMemory
             ? "killed at its memory limit of \(limits.memoryMiB) MiB, with its whole sandbox"
             : "its sandbox was ended from outside Paddock by \(signal)"
         return Ending(
-            status: .failed, reason: isOutOfMemory ? .memoryLimit : .signal, exitCode: exitCode, signal: signal,
+            status: .failed, reason: isOutOfMemory ? .memoryLimit : .signal, exitCode: 128 + number, signal: signal,
             message: message)
     }
 

@@ -31,8 +31,8 @@ struct ExecutionLifecycle {
         case outputComplete
         /// The streams broke off, or ended without a trailer.
         case connectionLost(String)
-        /// The sandbox has ended as a whole, without a trailer: what the Engine says of it.
-        case sandboxEnded(exitCode: Int, isOutOfMemory: Bool)
+        /// The sandbox was killed as a whole, without a trailer, as the Engine says.
+        case sandboxKilled(signal: Int, isOutOfMemory: Bool)
         /// An operation on the Engine failed, and the execution cannot go on.
         case failed(Execution.Reason, String)
         case cancel(grace: Duration, why: String)
@@ -104,7 +104,7 @@ struct ExecutionLifecycle {
         case (.finishing(let trailer, let cause), .outputComplete),
             (.finishing(let trailer, let cause), .expired(.drain)),
             (.finishing(let trailer, let cause), .connectionLost),
-            (.finishing(let trailer, let cause), .sandboxEnded), (.finishing(let trailer, let cause), .failed):
+            (.finishing(let trailer, let cause), .sandboxKilled), (.finishing(let trailer, let cause), .failed):
             end(Ending(trailer, cause: cause, limits: limits))
 
         case (_, .failed(let reason, let message)): end(.failed(reason, message))
@@ -131,11 +131,11 @@ struct ExecutionLifecycle {
         case (.killingByEngine(let cause), .connectionLost), (.killingByEngine(let cause), .expired(.engineKill)):
             end(.killedByEngine(cause, limits: limits))
 
-        case (.stopping(let cause), .sandboxEnded), (.killing(let cause, _), .sandboxEnded):
+        case (.stopping(let cause), .sandboxKilled), (.killing(let cause, _), .sandboxKilled):
             end(.stoppedWithoutTrailer(cause, limits: limits))
-        case (.killingByEngine(let cause), .sandboxEnded): end(.killedByEngine(cause, limits: limits))
-        case (_, .sandboxEnded(let exitCode, let isOutOfMemory)):
-            end(.withoutTrailer(exitCode: exitCode, isOutOfMemory: isOutOfMemory, limits: limits))
+        case (.killingByEngine(let cause), .sandboxKilled): end(.killedByEngine(cause, limits: limits))
+        case (_, .sandboxKilled(let signal, let isOutOfMemory)):
+            end(.sandboxKilled(signal: signal, isOutOfMemory: isOutOfMemory, limits: limits))
 
         case (_, .connectionLost(let message)): end(.failed(.engineError, message))
         default: []
