@@ -31,7 +31,7 @@ let package = Package(
             cxxSettings: [.unsafeFlags(["-std=c++17", "-Wall", "-Wextra", "-Werror"])],
             linkerSettings: [.linkedLibrary("stdc++")]
         ),
-        .plugin(name: "EmbedSandboxInit", capability: .buildTool()),
+        .plugin(name: "EmbedPrograms", capability: .buildTool()),
         .target(
             name: "DockerAPI",
             dependencies: [
@@ -52,7 +52,7 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: settings,
-            plugins: ["EmbedSandboxInit"]
+            plugins: ["EmbedPrograms"]
         ),
         .executableTarget(
             name: "Paddock",

@@ -15,7 +15,7 @@ declare -A ALLOWED=(
     [Storage]="CPostgres"
     [DockerAPI]="CCurl"
 )
-readonly OURS=" Paddock API Runner Entitlements Storage DockerAPI SandboxInit CCurl CPostgres CSeccomp CJSONSchema "
+readonly OURS=" Paddock API Runner Entitlements Storage DockerAPI SandboxInit EgressForwarder SyscallRecorder SandboxProbes CCurl CPostgres CSeccomp CJSONSchema "
 
 # Libraries that only these targets may import.
 declare -A ONLY_IN=(

@@ -94,20 +94,20 @@ public struct StateFolder: Sendable {
         let passwd = "root:x:0:0:root:/:/bin/false\nagent:x:\(uid):\(uid):agent:/tmp:/bin/sh\n"
         let hosts = "127.0.0.1 localhost\n::1 localhost\n"
         return SandboxPolicy.HostFiles(
-            initBinary: try placeInit(),
+            initBinary: try place(embeddedSandboxInit, as: "sandbox-init"),
             passwd: try place(Array(passwd.utf8), as: "passwd-\(uid)", mode: 0o644),
             hosts: try place(Array(hosts.utf8), as: "hosts", mode: 0o644))
     }
 
-    /// The init is taken out of this program only when its file is not there.
-    private func placeInit() throws -> String {
-        let name = "sandbox-init-\(SandboxInitBinary.digest)"
+    /// Takes a program out of this one, only when its file is not there.
+    func place(_ program: EmbeddedProgram, as prefix: String) throws -> String {
+        let name = "\(prefix)-\(program.digest)"
         let attributes = try? FileManager.default.attributesOfItem(atPath: path + "/" + name)
-        if attributes?[.size] as? Int == SandboxInitBinary.size { return path + "/" + name }
-        guard let binary = Data(base64Encoded: SandboxInitBinary.base64.description) else {
-            throw Failure(path: path + "/" + name, reason: "the embedded init is damaged")
+        if attributes?[.size] as? Int == program.size { return path + "/" + name }
+        guard let bytes = program.bytes else {
+            throw Failure(path: path + "/" + name, reason: "the embedded \(prefix) is damaged")
         }
-        return try place([UInt8](binary), as: name, mode: 0o755)
+        return try place(bytes, as: name, mode: 0o755)
     }
 
     /// A user id that no other sandbox of this folder has. Sandboxes that shared one would share the kernel's
