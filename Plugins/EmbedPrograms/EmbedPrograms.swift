@@ -6,7 +6,7 @@ import PackagePlugin
 struct EmbedPrograms: BuildToolPlugin {
     /// Each program's folder under `Sources/`, and the folders that are linked into it.
     private static let programs = [
-        (name: "SandboxInit", libraries: [String]())
+        (name: "SandboxInit", libraries: ["EgressForwarder"]),
     ]
 
     func createBuildCommands(context: PluginContext, target: any Target) throws -> [Command] {

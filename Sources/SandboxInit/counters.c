@@ -41,29 +41,33 @@ void read_counters(struct counter counters[COUNTERS]) {
     }
 }
 
-/* Adds the cgroup's limits, and what /proc says of this process, to the report. */
+/* Adds what holds this process: its cgroup's limits, the kernel's settings, and what /proc says of it. */
 void report_kernel(void *buffer) {
-    static const char *const limits[] = {
-        "memory/memory.limit_in_bytes", "memory/memory.memsw.limit_in_bytes", "memory/memory.swappiness",
-        "cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us", "pids/pids.max",
-        "memory.max", "memory.swap.max", "cpu.max", "pids.max",
+    static const struct { const char *key, *path, *names[6]; } lines[] = {
+        { "cgroup1 memory.", CGROUP "memory/memory.", { "limit_in_bytes", "memsw.limit_in_bytes", "swappiness" } },
+        { "cgroup1 cpu.", CGROUP "cpu/cpu.", { "cfs_quota_us", "cfs_period_us" } },
+        { "cgroup1 pids.", CGROUP "pids/pids.", { "max" } },
+        { "cgroup2 ", CGROUP, { "memory.max", "memory.swap.max", "cpu.max", "pids.max" } },
+        { "sysctl kernel/", "/proc/sys/kernel/", { "shm_rmid_forced", "shmmni", "shmall", "msgmni", "sem" } },
+        { "sysctl fs/mqueue/", "/proc/sys/fs/mqueue/", { "queues_max" } },
+        { "", "/proc/self/", { "oom_score_adj" } },
     };
-    static const struct { const char *name, *path; size_t most; } sections[] = {
-        { "status", "/proc/self/status", 8 << 10 },
-        { "net", "/proc/self/net/dev", 8 << 10 },
-        { "mounts", "/proc/self/mountinfo", REPORT_BUFFER },
+    static const struct { const char *name, *path; } sections[] = {
+        { "status", "/proc/self/status" }, { "limits", "/proc/self/limits" },
+        { "net", "/proc/self/net/dev" }, { "mounts", "/proc/self/mountinfo" },
     };
     char path[128], value[256];
-    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
-        const char *slash = strchr(limits[i], '/');
-        snprintf(path, sizeof path, CGROUP "%s", limits[i]);
-        value[read_file(path, value, sizeof value - 1)] = 0;
-        value[strcspn(value, "\n")] = 0;
-        if (value[0])
-            message_line("%s %s %s", slash ? "cgroup1" : "cgroup2", slash ? slash + 1 : limits[i], value);
-    }
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        for (const char *const *name = lines[i].names; *name; name++) {
+            snprintf(path, sizeof path, "%s%s", lines[i].path, *name);
+            value[read_file(path, value, sizeof value - 1)] = 0;
+            for (char *end = value; *(end += strcspn(end, "\t\n"));)
+                *end = *end == '\t' ? ' ' : 0;
+            if (value[0])
+                message_line("%s%s %s", lines[i].key, *name, value);
+        }
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
-        size_t length = read_file(sections[i].path, buffer, sections[i].most);
+        size_t length = read_file(sections[i].path, buffer, REPORT_BUFFER);
         message_line("@%s %zu", sections[i].name, length);
         message_bytes(buffer, length);
         message_bytes("\n", 1);

@@ -57,6 +57,7 @@ static bool parse_record(struct frame *frame, uint8_t type, uint8_t *bytes, size
     case 'i': return set_number(&frame->input_length, UINT64_MAX, bytes, length);
     case 'd': return set_number(&frame->deadline_ms, UINT64_MAX, bytes, length);
     case 'c': return set_number(&frame->cpu_ms, UINT64_MAX, bytes, length);
+    case 'p': return set_number(&frame->egress_port, UINT16_MAX, bytes, length) && frame->egress_port.value > 0;
     case 's': return add_secret(frame, bytes, length);
     case 'h': return length == 0 && !frame->hangup && (frame->hangup = true);
     default: return false;

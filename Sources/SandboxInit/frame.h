@@ -16,7 +16,7 @@ struct frame_secret { const char *name; const uint8_t *bytes; size_t length; };
 struct frame {
     char *nonce, *directory;
     struct frame_list arguments, environment;
-    struct frame_number output_max, input_length, deadline_ms, cpu_ms;
+    struct frame_number output_max, input_length, deadline_ms, cpu_ms, egress_port;
     struct frame_secret secrets[FRAME_SECRETS_MAX];
     size_t secret_count;
     bool hangup;

@@ -1,11 +1,13 @@
 /* The life of the sandbox init, PID 1 of every sandbox: report, frame, launch, supervise, trailer. */
 #include "init.h"
+#include "forwarder.h"
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -23,12 +25,13 @@ static struct {
     uint64_t left;     /* not read from stdin yet */
     int sink;          /* the agent's stdin, -1 once it is closed */
     size_t start, end; /* what the buffer holds for it */
-    bool ended, acknowledged, hung_up;
+    bool hung_up, done; /* done: all of it and the acknowledgement have been read, or what there was */
     char buffer[64 << 10]; /* before launch: for the report */
 } input = { .sink = -1 };
 static struct {
-    pid_t pid;
-    int status, error_pipe;
+    pid_t pid, forwarder;
+    int status;
+    char *failure; /* shared with the child, which says here why the agent never ran */
     const char *stop;
     uint64_t killed, launched_us, wall_us;
     struct counter before[COUNTERS];
@@ -63,7 +66,9 @@ static bool reap(int options) {
         agent.status = status;
         agent.wall_us = now_us() - agent.launched_us;
         phase = ENDED;
-    } else if (pid > 0 && phase == ENDED && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+    } else if (pid > 0 && pid == agent.forwarder)
+        agent.forwarder = 0;
+    else if (pid > 0 && phase == ENDED && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
         agent.killed++;
     return pid > 0;
 }
@@ -116,8 +121,7 @@ static void read_frame(void) {
 
 /* Closes the agent's stdin, which is how it sees the end of its input. */
 static void close_sink(void) {
-    if (input.sink >= 0)
-        close(input.sink);
+    close(input.sink);
     input.sink = -1;
     input.start = input.end = 0;
 }
@@ -141,9 +145,8 @@ static void read_stdin(void) {
     ssize_t count = read(STDIN_FILENO, input.buffer, most);
     if (count < 0 && again())
         return;
-    input.ended = count <= 0;
-    input.acknowledged = whole && count > 0;
-    if (input.ended)
+    input.done = whole || count <= 0;
+    if (count <= 0)
         on_stdin_end();
     else if (!whole) {
         input.left -= (uint64_t)count;
@@ -165,7 +168,7 @@ static void write_sink(void) {
  * taken for the cause of their end. */
 static bool turn(uint64_t pause_ms, bool wants_stdout) {
     bool full = input.start < input.end;
-    bool deaf = input.ended || input.acknowledged || (full && input.hung_up) || (phase == WAITING && wants_stdout);
+    bool deaf = input.done || (full && input.hung_up) || (phase == WAITING && wants_stdout);
     struct pollfd set[] = {
         { .fd = phase == ENDED ? -1 : signals, .events = POLLIN },
         { .fd = deaf ? -1 : STDIN_FILENO, .events = full ? 0 : POLLIN },
@@ -177,7 +180,7 @@ static bool turn(uint64_t pause_ms, bool wants_stdout) {
         if (phase == WAITING)
             quit(EXIT_INIT, "poll failed");
         end_because("error");
-        input.ended = true; /* nothing can be awaited any more, but the trailer can be written */
+        input.done = true; /* nothing can be awaited any more, but the trailer can be written */
         set[3].revents = set[4].revents = POLLOUT;
         usleep(1000);
     }
@@ -199,22 +202,25 @@ void await_stdout(void) {
         continue;
 }
 
-/* Forks the agent, and forgets everything in the frame that only the agent needed. */
+/* Forks the agent, and before it the forwarder, so that the agent's first connection succeeds. Then forgets everything
+ * in the frame that only the agent needed. */
 static void launch(void) {
-    int to_agent[2], error_pipe[2];
-    if (pipe2(to_agent, O_CLOEXEC) < 0 || pipe2(error_pipe, O_CLOEXEC) < 0
-        || fcntl(to_agent[1], F_SETFL, O_NONBLOCK) < 0)
-        quit(EXIT_INIT, "no pipe");
+    int to_agent[2];
+    if (frame.egress_port.given)
+        agent.forwarder = forwarder_start((uint16_t)frame.egress_port.value, received, received_length);
+    if (agent.forwarder < 0)
+        quit(EXIT_INIT, "no egress forwarder");
+    agent.failure = mmap(NULL, FAILURE_LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (agent.failure == MAP_FAILED || pipe2(to_agent, O_CLOEXEC) < 0 || fcntl(to_agent[1], F_SETFL, O_NONBLOCK) < 0)
+        quit(EXIT_INIT, "no memory or no pipe");
     read_counters(agent.before);
     agent.launched_us = now_us();
     if ((agent.pid = fork()) == 0)
-        child_run(&frame, to_agent[0], error_pipe[1]);
+        child_run(&frame, to_agent[0], agent.failure);
     if (agent.pid < 0)
         quit(EXIT_INIT, "no fork");
     phase = RUNNING;
     close(to_agent[0]);
-    close(error_pipe[1]);
-    agent.error_pipe = error_pipe[0];
     input.sink = to_agent[1];
     input.left = frame.input_length.value;
     if (input.left == 0)
@@ -234,10 +240,9 @@ static uint64_t check_cpu(void) {
     struct counter now[COUNTERS];
     read_counters(now);
     uint64_t used_ms = cpu_used_us(now) / 1000;
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
     if (used_ms >= frame.cpu_ms.value)
         end_because("cpu");
-    uint64_t pause = (frame.cpu_ms.value - used_ms) / (uint64_t)(processors > 0 ? processors : 1);
+    uint64_t pause = (frame.cpu_ms.value - used_ms) / (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
     return pause < CPU_PAUSE_MIN_MS ? CPU_PAUSE_MIN_MS : pause > CPU_PAUSE_MAX_MS ? CPU_PAUSE_MAX_MS : pause;
 }
 
@@ -259,10 +264,8 @@ static void supervise(void) {
 static void report_end(void) {
     struct counter now[COUNTERS], *before = agent.before;
     struct statvfs tmp;
-    char failure[64];
-    ssize_t length = read(agent.error_pipe, failure, sizeof failure);
-    if (length > 0)
-        message_line("ended %.*s", (int)length, failure);
+    if (agent.failure[0])
+        message_line("ended %s", agent.failure);
     else if (WIFSIGNALED(agent.status))
         message_line("ended signal %d", WTERMSIG(agent.status));
     else
@@ -295,14 +298,16 @@ static void send_trailer(void) {
 
 int main(void) {
     sigset_t all;
-    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || getpid() != 1 || fcntl(STDIN_FILENO, F_GETFD) < 0
-        || fcntl(STDOUT_FILENO, F_GETFD) < 0 || fcntl(STDERR_FILENO, F_GETFD) < 0)
-        quit(EXIT_INIT, "runs only as PID 1 of a sandbox, with all three standard streams");
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || getpid() != 1)
+        quit(EXIT_INIT, "runs only as PID 1 of a sandbox");
+    if (syscall(SYS_close_range, STDERR_FILENO + 1, INT32_MAX, 0) < 0) /* before Linux 5.9; gVisor takes no ~0U */
+        for (long file = STDERR_FILENO + 1, most = sysconf(_SC_OPEN_MAX); file < most && file < 1 << 16; file++)
+            close((int)file);
     sigfillset(&all);
     signal(SIGCHLD, SIG_DFL); /* ignored, the kernel would reap for us */
     sigprocmask(SIG_SETMASK, &all, NULL);
-    if ((signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
-        quit(EXIT_INIT, "no signalfd");
+    if ((signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK)) <= STDERR_FILENO)
+        quit(EXIT_INIT, "no signalfd, or not all three standard streams");
     message_begin("\x1e" "PADDOCK-READY", 1 + strlen("PADDOCK-READY"));
     report_kernel(input.buffer);
     message_end();
@@ -313,7 +318,7 @@ int main(void) {
     kill_all();
     close_sink();
     send_trailer();
-    for (uint64_t start = now_us(); !input.acknowledged && !input.ended && now_us() - start < ACKNOWLEDGEMENT_US;)
+    for (uint64_t start = now_us(); !input.done && now_us() - start < ACKNOWLEDGEMENT_US;)
         turn(1000, false);
     return 0;
 }

@@ -35,6 +35,16 @@ struct EndingTests {
         #expect(ending.notes.isEmpty)
     }
 
+    @Test(
+        "an OOM kill far below the sandbox's own limit is the host's",
+        arguments: [(512, .memoryLimit), (511, .memoryLimit), (300, .engineError)] as [(Int64, Execution.Reason)])
+    func hostMemory(peakMiB: Int64, reason: Execution.Reason) {
+        var trailer = Trailer(end: .signal(9))
+        trailer.oomKills = 1
+        trailer.memoryPeak = peakMiB << 20
+        #expect(Ending(trailer, cause: nil, limits: limits).reason == reason)
+    }
+
     @Test("a killed child is a note, and the agent's own ending stands")
     func childOOM() {
         var trailer = Trailer(end: .exit(0))

@@ -9,7 +9,8 @@ struct VerificationTests {
 
     init() throws {
         policy = SandboxPolicy(
-            imageID: "sha256:0", uid: 1_900_000_007, limits: try LimitsRequest().resolved(), runtime: nil, volumes: [],
+            imageID: "sha256:0", uid: 1_900_000_007, limits: try LimitsRequest().resolved(), runtime: .engineDefault,
+            volumes: [],
             files: .init(initBinary: "/i", passwd: "/p", hosts: "/h"), seccompProfile: "{}", labels: [:])
     }
 
@@ -39,6 +40,8 @@ struct VerificationTests {
             5 1 0:3 / /tmp rw,nosuid,nodev,noexec,relatime - tmpfs tmpfs rw,size=65536k,nr_inodes=16384
             6 1 0:4 / /run/paddock rw,nosuid,nodev,noexec,relatime - tmpfs tmpfs rw,size=3072k,nr_inodes=256
             7 1 0:5 / /dev/shm rw,nosuid,nodev,noexec,relatime - tmpfs tmpfs rw,size=4096k,nr_inodes=256
+            8 1 0:6 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw
+            9 8 0:6 /sys /proc/sys ro,nosuid,nodev,noexec,relatime - proc proc rw
 
             """
         let cgroup = """
@@ -49,12 +52,30 @@ struct VerificationTests {
             cgroup1 pids.max 129
 
             """
+        let limits = """
+            Limit                     Soft Limit           Hard Limit           Units
+            Max file size             134217728            134217728             bytes
+            Max core file size        0                    0                    bytes
+            Max open files            1024                 1024                 files
+            Max locked memory         65536                65536                bytes
+
+            """
+        let kernel = """
+            sysctl kernel/shm_rmid_forced 1
+            sysctl kernel/shmmni 0
+            sysctl kernel/shmall 0
+            sysctl kernel/msgmni 0
+            sysctl kernel/sem 0 0 0 0
+            sysctl fs/mqueue/queues_max 0
+            oom_score_adj 500
+
+            """
         func changed(_ text: String) -> String {
             guard !old.isEmpty, let range = text.firstRange(of: old) else { return text }
             return text.replacingCharacters(in: range, with: new)
         }
-        var payload = "paddock-init 1\n" + changed(cgroup)
-        for (name, text) in [("status", status), ("net", net), ("mounts", mounts)] {
+        var payload = "paddock-init 1\n" + changed(cgroup) + changed(kernel)
+        for (name, text) in [("status", status), ("net", net), ("mounts", mounts), ("limits", limits)] {
             let section = changed(text)
             payload += "@\(name) \(section.utf8.count)\n\(section)\n"
         }
@@ -87,6 +108,14 @@ struct VerificationTests {
             ("/tmp rw,nosuid,nodev,noexec", "/tmp rw,nosuid,nodev", "/tmp"),
             ("size=65536k", "size=131072k", "/tmp"),
             ("nr_inodes=16384", "nr_inodes=0", "/tmp"),
+            ("9 8 0:6 /sys /proc/sys ro", "9 8 0:6 /sys /proc/sys rw", "/proc/sys"),
+            ("8 1 0:6 / /proc rw", "8 1 0:7 / /data rw,relatime - ext4 /dev/vda rw\n8 1 0:6 / /proc rw", "/data"),
+            ("Max open files            1024                 1024", "Max open files 1024 4096", "Max open files"),
+            ("Max core file size        0                    0", "Max core file size 0 unlimited", "Max core"),
+            ("Max file size             134217728            134217728", "Max file size 1 unlimited", "Max file"),
+            ("Max locked memory         65536", "Max locked memory unlimited", "Max locked memory"),
+            ("kernel/shmmni 0", "kernel/shmmni 4096", "kernel.shmmni"),
+            ("oom_score_adj 500", "oom_score_adj 0", "oom_score_adj"),
             ("6 1 0:4 / /run/paddock", "6 1 0:4 / /elsewhere", "/run/paddock"),
         ])
     func mismatch(old: String, new: String, named: String) throws {

@@ -42,6 +42,7 @@ static void check_frame(const struct frame *frame) {
         CHECK(strchr(frame->environment.strings[i], '=') > frame->environment.strings[i]);
     CHECK(frame->output_max.given && frame->output_max.value <= FRAME_OUTPUT_MAX);
     CHECK(frame->input_length.given && frame->deadline_ms.given);
+    CHECK(frame->egress_port.value <= UINT16_MAX && frame->egress_port.given == (frame->egress_port.value > 0));
     CHECK(frame->secret_count <= FRAME_SECRETS_MAX);
     for (size_t i = 0; i < frame->secret_count; i++) {
         const struct frame_secret *secret = &frame->secrets[i];

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Drives the sandbox init as a runner would. Needs root (for unshare), gcc and Python 3.9; no Engine.
+"""Drives the sandbox init as a runner would. Needs root (for unshare), gcc, iproute2 and Python 3.9; no Engine.
 
-Each sandbox is a PID and mount namespace with a /tmp, a /run/paddock and cgroup files of its own, and the init is built
-with the address and undefined behaviour sanitizers; SANDBOX_INIT=FILE tests a binary instead. Every wait is for a
-condition and has a deadline.
+Each sandbox is a PID, mount and network namespace with a /tmp, a /run/paddock and cgroup files of its own, and the init
+is built with the address and undefined behaviour sanitizers; SANDBOX_INIT=FILE tests a binary instead. Every wait is
+for a condition and has a deadline.
 """
 import base64
 import fcntl
@@ -12,6 +12,7 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -23,7 +24,7 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ROOT / "Sources" / "SandboxInit"
+SOURCES = [ROOT / "Sources" / "SandboxInit", ROOT / "Sources" / "EgressForwarder"]
 NONCE = "0123456789abcdef" * 2
 MARK = b"\x1e" + NONCE.encode() + b"\n"
 PYTHON = shutil.which("python3", path="/usr/bin:/bin") or os.path.realpath(sys.executable)
@@ -52,8 +53,11 @@ mount -t tmpfs -o mode=1777,size=256m tmpfs /run/paddock
 cp "$INIT" /run/init/init
 mount -t tmpfs -o mode=1777,size=64m,nr_inodes=1000 tmpfs /tmp
 cd /
+ip link set lo up
+root=/
 eval "$PREPARE"
-exec env -i ASAN_OPTIONS=detect_leaks=0:abort_on_error=0 $RUN_AS /run/init/init
+log=log_path=/sys/fs/cgroup/sanitizer
+exec chroot $root env -i ASAN_OPTIONS=detect_leaks=0:abort_on_error=0:$log UBSAN_OPTIONS=$log $RUN_AS /run/init/init
 """
 
 build_folder = None
@@ -69,8 +73,10 @@ def setUpModule():
         return
     subprocess.run(
         ["gcc", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1", "-g",
-         "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-o", build_folder.name + "/init",
-         *map(str, sorted(SOURCES.glob("*.c")))], check=True)
+         # Linked statically, the two sanitizers share a log: the forwarder has no stderr to complain on.
+         "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-static-libasan", "-static-libubsan", "-o", build_folder.name + "/init",
+         *(f"-I{folder}" for folder in SOURCES), *(str(f) for folder in SOURCES for f in sorted(folder.glob("*.c")))],
+        check=True)
 
 
 def tearDownModule():
@@ -103,6 +109,8 @@ def parts(args=("/bin/true",), length=0, **options):
     }
     if "cpu" in options:
         result["c"] = number("c", options["cpu"])
+    if "port" in options:
+        result["p"] = number("p", options["port"])
     if options.get("hangup"):
         result["h"] = record("h")
     result["s"] = b"".join(record("s", n.encode() + b"\0" + v) for n, v in options.get("secrets", []))
@@ -150,7 +158,7 @@ class Message:
             else:
                 self.lines.append(line.decode())
                 key, value = self.lines[-1].split(" ", 1)
-                if key.startswith("cgroup"):
+                if key.startswith(("cgroup", "sysctl")):
                     file, value = value.split(" ", 1)
                     key += " " + file
                 assert key not in self.values, f"{key} twice"
@@ -190,13 +198,14 @@ class Sandbox:
 
     def __init__(self, uid=None, cgroup=None, prepare=":", read=True):
         self.folder = tempfile.mkdtemp(prefix="cgroup-", dir=build_folder.name)
-        os.chmod(self.folder, 0o755)
+        os.chmod(self.folder, 0o777)  # the sanitizers write there
         os.chmod(build_folder.name, 0o755)
+        self.set_up_folder()
         for name, text in (cgroup or {}).items():
             self.set_counter(name, text)
         run_as = f"setpriv --reuid {uid} --regid {uid} --clear-groups" if uid else ""
         self.process = subprocess.Popen(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
+            ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
              "sh", "-c", SETUP],
             env={"PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", "CGROUP": self.folder, "RUN_AS": run_as,
                  "INIT": build_folder.name + "/init", "PREPARE": prepare},
@@ -224,9 +233,12 @@ class Sandbox:
             stream.join(PATIENCE)
         self.process.stdout.close()
         self.process.stderr.close()
+        complaints = [path.read_text(errors="replace") for path in Path(self.folder).glob("sanitizer*")]
         shutil.rmtree(self.folder)
-        for sign in (b"Sanitizer", b"runtime error"):
-            assert sign not in self.err.data, self.err.data.decode(errors="replace")
+        assert not complaints, "\n".join(complaints)
+
+    def set_up_folder(self):
+        """Puts more into what the sandbox sees as /sys/fs/cgroup."""
 
     def set_counter(self, name, text):
         path = Path(self.folder, name)
@@ -316,7 +328,13 @@ class Base(unittest.TestCase):
 class Reports(Base):
     def test_report_without_cgroup(self):
         with Sandbox(uid=UID) as box:
-            self.assertEqual(box.report.lines, ["paddock-init 1", "@status", "@net", "@mounts"])
+            self.assertEqual(box.report.lines, [
+                "paddock-init 1", *(f"sysctl {name} {' '.join(Path('/proc/sys', name).read_text().split())}" for name in
+                                    ("kernel/shm_rmid_forced", "kernel/shmmni", "kernel/shmall", "kernel/msgmni",
+                                     "kernel/sem", "fs/mqueue/queues_max")),
+                f"oom_score_adj {Path('/proc/self/oom_score_adj').read_text().strip()}",
+                "@status", "@limits", "@net", "@mounts"])
+            self.assertIn(b"Max open files ", box.report.sections["limits"])
             status = box.report.sections["status"].decode()
             self.assertIn("\nPid:\t1\n", status)
             self.assertIn(f"\nUid:\t{UID}\t{UID}\t{UID}\t{UID}\n", status)
@@ -386,7 +404,7 @@ class Reports(Base):
             box.out.gate.set()
             report = box.read_report()
             self.assertGreater(len(report.sections["mounts"]), 10_000)
-            self.assertLessEqual(len(report.sections["mounts"]), 48 << 10)
+            self.assertLessEqual(len(report.sections["mounts"]), 40 << 10)
             self.assertEqual(box.trailer()["ended"], "exit 0")
             self.assertEqual(box.stdout, b"ran\nin")
 
@@ -686,6 +704,11 @@ class BeforeLaunch(Base):
         self.assertEqual((result.returncode, result.stdout), (71, b""))
         self.assertIn(b"PID 1", result.stderr)
 
+    def test_a_standard_stream_is_missing(self):
+        for stream in (0, 1, 2):
+            with self.subTest(stream=stream), Sandbox(read=False, prepare=f"exec {stream}>&-") as box:
+                self.assertEqual(box.exit_code(), 71)
+
     def test_poll_fails(self):
         with Sandbox() as box:
             resource.prlimit(box.init_pid, resource.RLIMIT_NOFILE, (0, 0))
@@ -720,6 +743,9 @@ class BeforeLaunch(Base):
             "two nonces": plus(parts()["n"]), "two directories": plus(parts()["w"]),
             "two outputs": plus(number("o", 1)), "two inputs": plus(number("i", 0)),
             "two deadlines": plus(number("d", 1)), "two cpu": plus(number("c", 1) * 2),
+            "two ports": plus(number("p", 1) * 2), "port 0": plus(number("p", 0)),
+            "port 65536": plus(number("p", 65536)), "port of 2^63": plus(number("p", 1 << 63)),
+            "u16 port": plus(record("p", b"\1\0")), "port of no byte": plus(record("p")),
             "two hangups": plus(record("h") * 2), "hangup with a value": plus(record("h", b"\0")),
             "nonce too short": plus(string("n", NONCE[1:]), "n"), "nonce too long": plus(string("n", NONCE + "0"), "n"),
             "nonce in capitals": plus(string("n", NONCE.upper()), "n"),
@@ -1091,6 +1117,486 @@ class Attacks(Base):
         trailer = self.run_agent(python(f"import sys; sys.stdout.write('{false}'); sys.stderr.write('\\x1e' + 'f' * 32 + '\\n'); sys.exit(3)"))
         self.assertEnded(trailer, "exit 3")
         self.assertTrue(trailer.stdout.startswith(b"\x1e" + b"f" * 32))
+
+
+PORT = 3128
+# A root folder of its own, with the host's folders and /.paddock in it.
+OWN_ROOT = r"""
+root=/run/root
+mkdir $root $root/.paddock
+for entry in /*; do
+    if [ -L "$entry" ]; then cp -P "$entry" $root/
+    elif [ -d "$entry" ]; then mkdir $root"$entry"; mount --rbind "$entry" $root"$entry"
+    fi
+done
+if [ -e /sys/fs/cgroup/egress.sock ]; then
+    touch $root/.paddock/egress.sock
+    mount --bind /sys/fs/cgroup/egress.sock $root/.paddock/egress.sock
+fi
+"""
+CLIENT = f"""
+import os, signal, socket, struct, sys, threading
+def connect():
+    return socket.create_connection(("127.0.0.1", {PORT}), timeout={PATIENCE})
+def read_all(s):
+    data = bytearray()
+    while True:
+        try: chunk = s.recv(65536)
+        except ConnectionResetError: return bytes(data) + b'(reset)'
+        if not chunk: return bytes(data)
+        data += chunk
+def ask(data):
+    s = connect(); s.sendall(data); s.shutdown(socket.SHUT_WR); return read_all(s)
+def forwarder():
+    for pid in sorted(int(n) for n in os.listdir('/proc') if n.isdigit()):
+        if pid not in (1, os.getpid()) and int(open('/proc/%d/stat' % pid).read().split(')')[1].split()[1]) == 1: return pid
+def up():
+    print('up', flush=True); sys.stdin.readline()
+"""
+
+
+def read_to_end(connection):
+    data = bytearray()
+    while chunk := connection.recv(65536):
+        data += chunk
+    return bytes(data)
+
+
+def echo(connection):
+    while data := connection.recv(65536):
+        connection.sendall(data)
+
+
+class Proxy:
+    """Stands behind the unix socket as the runner's proxy does; each connection is served in a thread."""
+
+    def __init__(self, serve, backlog=1024):
+        self.serve, self.backlog = serve, backlog
+        self.served, self.most, self.open, self.lock = [], 0, 0, threading.Lock()
+        self.listener, self.connections = socket.socket(socket.AF_UNIX), []
+
+    def bind(self, folder):
+        self.listener.bind(folder + "/egress.sock")
+        os.chmod(folder + "/egress.sock", 0o777)
+        self.listener.listen(self.backlog)
+
+    def start(self):
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                connection = self.listener.accept()[0]
+            except OSError:
+                return
+            connection.settimeout(PATIENCE)
+            self.connections.append(connection)
+            with self.lock:
+                self.open += 1
+                self.most = max(self.most, self.open)
+            threading.Thread(target=self.handle, args=[connection], daemon=True).start()
+
+    def handle(self, connection):
+        result = None
+        try:
+            result = self.serve(connection)
+        except OSError as error:
+            result = error
+        finally:
+            connection.close()
+            with self.lock:
+                self.open -= 1
+                self.served.append(result)
+
+    def close(self):
+        self.listener.close()
+        for connection in self.connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+class EgressBox(Sandbox):
+    """A sandbox with a way out to a proxy of ours."""
+
+    def __init__(self, serve=None, uid=None, prepare=":", proxy=None):
+        self.proxy = proxy or (Proxy(serve) if serve else None)
+        super().__init__(uid=uid, prepare=OWN_ROOT + prepare)
+        if self.proxy and not proxy:
+            self.proxy.start()
+
+    def set_up_folder(self):
+        if self.proxy:
+            self.proxy.bind(self.folder)
+
+    def __exit__(self, *arguments):
+        if self.proxy:
+            self.proxy.close()
+        super().__exit__(*arguments)
+
+    def agent(self, code, **options):
+        """Starts an agent that can connect; its stdin ends only with a line, which `go` sends."""
+        self.launch(python(CLIENT + code), send=b"", length=3, port=PORT, **options).join(PATIENCE)
+
+    def go(self):
+        self.send(b"go\n")
+
+    def finish(self):
+        """Its trailer, which shows that nothing of the agent was left."""
+        self.go()
+        trailer = self.trailer()
+        assert trailer["killed"] == "0", trailer.lines
+        return trailer
+
+    @property
+    def forwarder_pid(self):
+        return int(Path(f"/proc/{self.init_pid}/task/{self.init_pid}/children").read_text().split()[0])
+
+    def forwarder_switches(self):
+        """How often it has gone to sleep, and how often it was interrupted."""
+        status = Path(f"/proc/{self.forwarder_pid}/status").read_text()
+        return [int(line.split()[1]) for line in status.splitlines() if "ctxt_switches" in line]
+
+    def wait_until_idle(self):
+        """Waits until the forwarder sleeps and is woken by nothing."""
+        def idle():
+            before = self.forwarder_switches()
+            for _ in range(20):
+                time.sleep(0.003)
+                if self.forwarder_switches() != before:
+                    return False
+            return Path(f"/proc/{self.forwarder_pid}/stat").read_text().split()[2] == "S"
+        wait_until(idle, "the forwarder to be idle")
+
+
+class Egress(Base):
+    def run_client(self, code, serve, uid=None, **options):
+        with EgressBox(serve, uid, **options) as box:
+            box.agent(code)
+            trailer = box.finish()
+            self.assertEqual(trailer["stop"], "none")
+            self.assertEqual(box.stderr.decode(), "")
+            return trailer["ended"], box.stdout.decode()
+
+    def assertSleepsBetweenTries(self, box):
+        sleeps = box.forwarder_switches()[0]
+        wait_until(lambda: box.forwarder_switches()[0] >= sleeps + 10, "the forwarder to sleep between its tries")
+
+    def test_the_first_connection_succeeds(self):
+        for _ in range(5):
+            self.assertEqual(self.run_client("print(ask(b'hello'))", echo, UID), ("exit 0", "b'hello'\n"))
+
+    def test_no_forwarder_without_a_port(self):
+        with Sandbox() as box:
+            box.launch(python(CLIENT + "print(forwarder())\ntry: connect()\nexcept ConnectionRefusedError: print('refused')"))
+            self.assertEnded(box.trailer(), "exit 0")
+            self.assertEqual(box.stdout, b"None\nrefused\n")
+
+    def test_a_port_that_cannot_be_listened_on(self):
+        with EgressBox(echo, UID) as box:
+            box.launch(["sh", "-c", "echo ran"], port=80)
+            self.assertEqual(box.exit_code(), 71)
+            box.out.join(PATIENCE)
+            self.assertEqual(box.output(), b"")
+            self.assertIn(b"egress", box.err.data)
+
+    def test_the_client_ends_first(self):
+        data = os.urandom(1 << 20)
+        code = ("import hashlib\ns = connect(); d = open('/run/paddock/secrets/D', 'rb').read(); s.sendall(d)\n"
+                "s.shutdown(socket.SHUT_WR)\nprint(read_all(s).decode(), hashlib.sha256(d).hexdigest())")
+        digest = hashlib.sha256(data[:1_000_000]).hexdigest()
+        with EgressBox(lambda c: c.sendall(hashlib.sha256(read_to_end(c)).hexdigest().encode())) as box:
+            box.agent(code, secrets=[("D", data[:1_000_000])])
+            box.finish()
+            self.assertEqual(box.stdout.decode(), f"{digest} {digest}\n")
+
+    def test_the_proxy_ends_first(self):
+        def serve(connection):
+            connection.sendall(b"x" * 1_000_000)
+            connection.shutdown(socket.SHUT_WR)
+            return read_to_end(connection)
+        with EgressBox(serve) as box:
+            box.agent("s = connect(); print(len(read_all(s)), flush=True); s.sendall(b'y' * 1000000); s.close(); up()")
+            wait_until(lambda: box.proxy.served, "the proxy to read to the end")
+            self.assertEqual(box.proxy.served, [b"y" * 1_000_000])
+            box.finish()
+            self.assertEqual(box.stdout, b"1000000\nup\n")
+
+    def test_both_sides_talk_after_an_empty_half(self):
+        self.assertEqual(self.run_client("print(ask(b''))", lambda c: c.sendall(b"nothing" + read_to_end(c))),
+                         ("exit 0", "b'nothing'\n"))
+
+    def test_two_hundred_connections_at_once(self):
+        code = ("random = __import__('random').Random(7)\ntotal = 1 << 20\npool = random.randbytes(total + 200)\n"
+                "socks = [connect() for _ in range(200)]\ngood = []\n"
+                "def send(i):\n  socks[i].sendall(pool[i:i + total]); socks[i].shutdown(socket.SHUT_WR)\n"
+                "def receive(i):\n  good.append(read_all(socks[i]) == pool[i:i + total])\n"
+                "threading.stack_size(256 << 10)\n"
+                "threads = [threading.Thread(target=f, args=[i]) for f in (send, receive) for i in range(200)]\n"
+                "for t in threads: t.start()\nfor t in threads: t.join()\nprint(len(good), all(good))")
+        def serve(connection):
+            wait_until(lambda: box.proxy.most == 200, "200 connections")
+            echo(connection)
+        with EgressBox(serve) as box:
+            box.agent(code)
+            box.finish()
+            self.assertEqual(box.stdout, b"200 True\n")
+
+    def test_a_reader_that_stalls(self):
+        size = 64 << 20
+        sent = []
+
+        def serve(connection):
+            if connection.recv(1) == b"e":
+                return echo(connection)
+            sent.append(0)
+            for _ in range(size >> 16):
+                connection.sendall(b"z" * 65536)
+                sent[0] += 65536
+
+        code = (f"s = connect(); s.sendall(b'f'); up()\nd = os.urandom(8 << 20); e = connect()\n"
+                "t = threading.Thread(target=lambda: (e.sendall(b'e' + d), e.shutdown(socket.SHUT_WR))); t.start()\n"
+                f"print(read_all(e) == d); t.join(); print('other', flush=True); sys.stdin.readline()\nn = 0\n"
+                "while True:\n  b = s.recv(1 << 20)\n  if not b: break\n  n += len(b); assert not b.strip(b'z')\nprint(n)")
+
+        def memory():
+            status = Path(f"/proc/{box.forwarder_pid}/status").read_text()
+            return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon"))
+        with EgressBox(serve) as box:
+            box.launch(python(CLIENT + code), send=b"", length=6, port=PORT)
+            box.wait_for(b"up\n")
+            wait_until(lambda: sent and sent[0], "the first bytes")
+            box.wait_until_idle()
+            before, stalled = memory(), sent[0]
+            self.assertLess(stalled, 16 << 20)
+            box.go()
+            box.wait_for(b"other\n")
+            box.wait_until_idle()
+            self.assertEqual(sent[0], stalled)
+            self.assertLess(memory() - before, 256)  # KiB: two buffers of the other connection, and a stack
+            self.assertEqual(box.finish()["ended"], "exit 0")
+            self.assertEqual(box.stdout.decode(), f"up\nTrue\nother\n{size}\n")
+
+    def test_a_proxy_that_stalls(self):
+        gate = threading.Event()
+
+        def serve(connection):
+            gate.wait(PATIENCE)
+            return len(read_to_end(connection))
+        code = "s = connect(); up(); s.sendall(b'x' * (16 << 20)); s.shutdown(socket.SHUT_WR); print(read_all(s))"
+        with EgressBox(serve) as box:
+            box.agent(code)
+            box.wait_for(b"up\n")
+            box.go()
+            wait_until(lambda: box.proxy.connections and readable(box.proxy.connections[0]) > 0, "bytes")
+            box.wait_until_idle()
+            self.assertLess(readable(box.proxy.connections[0]), 4 << 20)
+            gate.set()
+            self.assertEqual(box.trailer()["killed"], "0")
+            self.assertEqual((box.stdout, box.proxy.served), (b"up\nb''\n", [16 << 20]))
+
+    def test_a_proxy_that_has_gone_while_the_reader_stalls(self):
+        def serve(connection):
+            connection.setblocking(False)
+            count = 0
+            try:
+                while True:
+                    count += connection.send(b"x" * 4096)
+                    time.sleep(0)
+            except BlockingIOError:
+                return count
+        with EgressBox(serve) as box:
+            box.agent("s = connect(); up(); print(len(read_all(s)))")
+            wait_until(lambda: box.proxy.served, "the proxy to fill everything and go")
+            box.wait_until_idle()
+            box.finish()
+            self.assertEqual(box.stdout.decode(), f"up\n{box.proxy.served[0]}\n")
+
+    def test_a_client_that_has_gone_while_the_proxy_stalls(self):
+        gate = threading.Event()
+
+        def serve(connection):
+            gate.wait(PATIENCE)
+            return len(read_to_end(connection))
+        code = ("s = connect(); s.setblocking(False); n = 0\n"
+                "try:\n  while True: n += s.send(b'x' * 4096)\nexcept BlockingIOError: pass\ns.close(); print(n, flush=True); up()")
+        with EgressBox(serve) as box:
+            box.agent(code)
+            box.wait_for(b"up\n")
+            box.wait_until_idle()
+            gate.set()
+            wait_until(lambda: box.proxy.served, "the proxy to read to the end")
+            box.finish()
+            self.assertEqual(box.stdout.decode(), f"{box.proxy.served[0]}\nup\n")
+
+    def test_without_a_proxy_connections_are_closed(self):
+        gone = Proxy(echo)
+        code = "for i in range(300): assert connect().recv(1) == b''\nprint('closed')"
+        with EgressBox() as box:
+            box.agent(code)
+            box.finish()
+            self.assertEqual(box.stdout, b"closed\n")
+        with EgressBox(proxy=gone) as box:
+            gone.close()  # the socket's file is still there
+            box.agent(code)
+            box.finish()
+            self.assertEqual(box.stdout, b"closed\n")
+
+    def test_a_proxy_that_dies_midway(self):
+        def serve(connection):
+            connection.recv(1)
+            connection.sendall(b"part")
+            box.proxy.listener.shutdown(socket.SHUT_RDWR)
+        with EgressBox(serve) as box:
+            box.agent("s = connect(); s.sendall(b'x'); print(read_all(s))\n"
+                      "try: s.sendall(b'x' * (8 << 20)); print('taken')\nexcept OSError: print('closed')\n"
+                      "print(connect().recv(1))")
+            box.finish()
+            self.assertEqual(box.stdout, b"b'part'\nclosed\nb''\n")
+
+    def test_an_answer_before_the_whole_request_arrives(self):
+        def serve(connection):
+            connection.recv(10)
+            connection.sendall(b"no, too big")  # and closed with most of the request unread
+        with EgressBox(serve) as box:
+            box.agent("s = connect()\ntry: s.sendall(b'x' * (32 << 20))\nexcept OSError: pass\nprint(s.recv(100))")
+            box.finish()
+            self.assertEqual(box.stdout, b"b'no, too big'\n")
+
+    def test_a_client_that_resets(self):
+        with EgressBox(read_to_end) as box:
+            box.agent("s = connect(); s.sendall(b'abc'); print('sent', flush=True); sys.stdin.readline()\n"
+                      "s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); s.close(); print(ask(b''))")
+            box.wait_for(b"sent\n")
+            wait_until(lambda: box.proxy.open == 1, "the connection")
+            self.assertEqual(box.finish()["ended"], "exit 0")
+            self.assertEqual(box.stdout, b"sent\nb''\n")
+            wait_until(lambda: len(box.proxy.served) == 2, "both connections to end")
+            self.assertIn(b"abc", box.proxy.served)
+
+    def many(self, count, most, prepare=":"):
+        """Opens so many connections at once; the proxy answers none before it has as many as it can get."""
+        full = threading.Event()
+
+        def serve(connection):
+            if box.proxy.most == most:
+                full.set()
+            full.wait(PATIENCE)
+            connection.sendall(b"answer to " + read_to_end(connection))
+        code = (f"socks = [connect() for i in range({count})]; up()\n"
+                "for i, s in enumerate(socks): s.sendall(b'%d' % i); s.shutdown(socket.SHUT_WR)\n"
+                "print(all(read_all(s) == b'answer to %d' % i for i, s in enumerate(socks)))")
+        with EgressBox(serve, prepare=prepare) as box:
+            box.agent(code)
+            box.wait_for(b"up\n")
+            wait_until(full.is_set, f"{most} connections")
+            box.wait_until_idle()
+            self.assertEqual(box.finish()["ended"], "exit 0")
+            self.assertEqual(box.stdout, b"up\nTrue\n")
+            self.assertEqual((box.proxy.most, len(box.proxy.served)), (most, count))
+
+    def test_more_connections_than_there_are_at_once(self):
+        self.many(600, 256)
+
+    def test_more_connections_than_the_limit_of_files_allows(self):
+        self.many(55, 31, "ulimit -n 64")
+
+    def test_a_full_backlog_of_the_proxy(self):
+        proxy = Proxy(echo, backlog=0)
+        with EgressBox(proxy=proxy) as box:
+            box.agent("socks = [connect() for _ in range(20)]; up()\nfor s in socks: s.sendall(b'x'); assert s.recv(1) == b'x'\nprint('all')")
+            box.wait_for(b"up\n")
+            wait_until(lambda: len(os.listdir(f"/proc/{box.forwarder_pid}/fd")) >= 3, "connections that wait")
+            self.assertSleepsBetweenTries(box)
+            proxy.start()
+            box.finish()
+            self.assertEqual(box.stdout, b"up\nall\n")
+
+    def test_a_poll_that_fails_is_tried_again(self):
+        with EgressBox(echo) as box:
+            box.agent("up(); s = connect(); print('connected', flush=True); s.sendall(b'x'); print(s.recv(1))")
+            box.wait_for(b"up\n")
+            limits = resource.prlimit(box.forwarder_pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(box.forwarder_pid, resource.RLIMIT_NOFILE, (64, limits[1]))
+            box.go()
+            box.wait_for(b"connected\n")
+            self.assertSleepsBetweenTries(box)
+            resource.prlimit(box.forwarder_pid, resource.RLIMIT_NOFILE, limits)
+            self.assertEqual(box.trailer()["ended"], "exit 0")
+            self.assertEqual(box.stdout, b"up\nconnected\nb'x'\n")
+
+    def test_the_end_does_not_wait_for_connections(self):
+        flood = b"x" * (64 << 20)
+        with EgressBox(lambda connection: connection.sendall(flood)) as box:
+            box.agent("socks = [connect() for _ in range(100)]\nfor s in socks: s.recv(1)\nup(); os._exit(4)")
+            box.wait_for(b"up\n")
+            box.go()
+            start = time.monotonic()
+            trailer = box.trailer()
+            self.assertEnded(trailer, "exit 4")
+            self.assertLess(time.monotonic() - start, 5)
+            self.assertEqual(trailer["killed"], "0")
+            self.assertEqual(box.acknowledge(), 0)
+            wait_until(lambda: len(box.proxy.served) == 100, "the proxy to see the end of all")
+
+    def test_a_stopped_forwarder_does_not_delay_the_end(self):
+        self.assertEqual(self.run_client("s = connect(); os.kill(forwarder(), signal.SIGSTOP)", echo), ("exit 0", ""))
+
+    def test_a_forwarder_that_the_agent_kills(self):
+        code = ("s = connect(); os.kill(forwarder(), signal.SIGKILL); print(read_all(s)[-7:])\n"
+                "while True:\n  try: connect().close()\n  except ConnectionRefusedError: break\n  except ConnectionResetError: pass\n"
+                "print('refused', flush=True)\nif os.fork() == 0: os.kill(os.getpid(), signal.SIGSTOP)")
+        with EgressBox(echo, UID) as box:
+            box.agent(code)
+            trailer = box.trailer()
+            self.assertEnded(trailer, "exit 0")
+            self.assertEqual(trailer["killed"], "1")  # the agent's child
+            self.assertIn(b"refused\n", box.stdout)
+
+    def test_other_signals_do_nothing_to_the_forwarder(self):
+        self.assertEqual(self.run_client("pid = forwarder()\nfor n in range(1, 65):\n"
+                                         "  if n not in (9, 19, 32, 33, 34): os.kill(pid, n)\nprint(ask(b'still'))", echo, UID),
+                         ("exit 0", "b'still'\n"))
+
+    def test_nothing_of_the_forwarder_can_be_read(self):
+        code = ("pid = forwarder()\nfor name in ('mem', 'environ', 'maps', 'fd', 'exe', 'cwd', 'fd/0'):\n"
+                "  try:\n    path = '/proc/%d/%s' % (pid, name)\n"
+                "    os.listdir(path) if name == 'fd' else os.readlink(path) if name in ('exe', 'cwd', 'fd/0') else open(path, 'rb').read(1)\n"
+                "    print(name)\n  except PermissionError: pass\nprint('done')")
+        self.assertEqual(self.run_client(code, echo, UID), ("exit 0", "done\n"))
+
+    def test_the_forwarder_holds_nothing_of_the_frame(self):
+        secret = b"a secret of the agent's"
+        with EgressBox(echo) as box:
+            box.agent("print(ask(b'hello'), flush=True); up()", secrets=[("S", secret)])
+            box.wait_for(b"up\n")
+            files = {name: os.readlink(f"/proc/{box.forwarder_pid}/fd/{name}")
+                     for name in os.listdir(f"/proc/{box.forwarder_pid}/fd")}
+            self.assertEqual([(name, file[:7]) for name, file in files.items()], [("0", "socket:")])
+            found = {pid: memory_holds(pid, [NONCE.encode(), secret]) for pid in (box.init_pid, box.forwarder_pid)}
+            self.assertEqual(found[box.forwarder_pid], [False, False])
+            self.assertEqual(found[box.init_pid], [True, False], "the search finds what is there")
+            box.finish()
+
+
+def readable(connection):
+    """How many bytes wait to be read."""
+    return struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.FIONREAD, b"\0" * 4))[0]
+
+
+def memory_holds(pid, needles):
+    """Which of these are in the writable memory of a process."""
+    found = [False] * len(needles)
+    with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            start, end = (int(part, 16) for part in line.split()[0].split("-"))
+            if "rw" not in line.split()[1] or end - start > 1 << 30:  # a sanitizer's shadow holds no data
+                continue
+            memory.seek(start)
+            data = memory.read(end - start)
+            found = [was or needle in data for was, needle in zip(found, needles)]
+    return found
 
 
 if __name__ == "__main__":

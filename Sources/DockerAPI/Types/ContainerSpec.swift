@@ -69,6 +69,9 @@ public struct HostConfig: Sendable, Encodable {
     public var maskedPaths: [String]?
     public var readonlyPaths: [String]?
     public var privileged: Bool?
+    public var devices: [Device]?
+    /// As in `c 1:11 rm`; the kernel's device cgroup.
+    public var deviceCgroupRules: [String]?
     public var runtime: String?
     public var logConfig: LogConfig?
     public var restartPolicy: RestartPolicy?
@@ -101,6 +104,19 @@ public struct HostConfig: Sendable, Encodable {
             self.source = source
             self.target = target
             self.readOnly = readOnly
+        }
+    }
+
+    public struct Device: Sendable, Encodable {
+        public var pathOnHost: String
+        public var pathInContainer: String
+        /// Of `r`, `w` and `m`.
+        public var cgroupPermissions: String
+
+        public init(path: String) {
+            pathOnHost = path
+            pathInContainer = path
+            cgroupPermissions = "rwm"
         }
     }
 

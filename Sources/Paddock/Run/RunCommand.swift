@@ -54,7 +54,7 @@ struct RunCommand: AsyncParsableCommand {
         let code = try await DockerClient.withClient(configuration) { client in
             let host = try RunnerHost(client: client, folder: folder)
             async let reaped = host.reap()
-            let request = try await inputs.request(images: ImageStore(client: client))
+            let request = try await inputs.request(images: ImageStore(client: client), host: host)
             let code = try await execute(request, host)
             // Beside the run: a sandbox that cannot be removed must not hold up another.
             do {

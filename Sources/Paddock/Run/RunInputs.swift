@@ -108,7 +108,9 @@ struct RunInputs {
     }
 
     /// The execution: its image looked up, pulled or built.
-    func request(images: ImageStore) async throws -> ExecutionRequest {
+    func request(images: ImageStore, host: RunnerHost) async throws -> ExecutionRequest {
+        let runtime = try await host.runtime(named: command.runtime)
+        try runtime.check(limits)
         let image = try await image(images)
         let words = try image.command(overriddenBy: manifest?.command, arguments: command.arguments)
         // Nobody takes over what a command line leaves behind.
@@ -117,7 +119,7 @@ struct RunInputs {
         request.environment = command.env.map { "\($0.name)=\($0.value)" }
         request.secrets = secrets
         request.outputSchema = outputSchema
-        request.runtime = command.runtime
+        request.runtime = runtime
         return request
     }
 

@@ -111,8 +111,7 @@ struct Ending: Sendable, Equatable {
             message = "exited with code \(code)"
         case .signal(let number):
             if number == 9, trailer.oomKills > 0 {
-                reason = .memoryLimit
-                message = "killed at its memory limit of \(limits.memoryMiB) MiB"
+                killedForMemory(trailer, limits: limits)
             } else {
                 reason = .signal
                 message = "ended by \(Signals.name(number))"
@@ -121,6 +120,18 @@ struct Ending: Sendable, Equatable {
             reason = .imageError
             message = Self.startFailure(stage, number)
         }
+    }
+
+    /// A kill at the sandbox's own limit comes when its peak is there. Below, the cgroup above all sandboxes or the host
+    /// itself had nothing left, which is no fault of the agent's.
+    private mutating func killedForMemory(_ trailer: Trailer, limits: Limits) {
+        let isOwnLimit = trailer.memoryPeak == 0 || trailer.memoryPeak >= Int64(limits.memoryMiB) << 20 / 10 * 9
+        reason = isOwnLimit ? .memoryLimit : .engineError
+        message =
+            isOwnLimit
+            ? "killed at its memory limit of \(limits.memoryMiB) MiB"
+            : "killed by the kernel at \(trailer.memoryPeak >> 20) MiB, below its own memory limit of "
+                + "\(limits.memoryMiB) MiB: the sandboxes together, or the host, ran out of memory"
     }
 
     private mutating func judgeOutput(_ output: Trailer.Output, limits: Limits) {

@@ -13,8 +13,7 @@ public struct ExecutionRequest: Sendable {
     /// `NAME=VALUE`, after the image's own.
     public var environment: [String] = []
     public var secrets: [(name: String, value: [UInt8])] = []
-    /// nil for the Engine's default.
-    public var runtime: String?
+    public var runtime = SandboxRuntime.engineDefault
     /// The agent ends when this process does: for a runner that nobody can take over from.
     public var endsWithRunner: Bool
 

@@ -13,6 +13,8 @@ struct ExecutionRun: Sendable {
         var sandbox: Sandbox?
         var startedAt: Date?
         var runtime: String?
+        /// Where the init cannot see its own.
+        var cgroup: HostCgroup?
         var log = LogLimiter(limit: 0)
     }
 
@@ -90,8 +92,10 @@ struct ExecutionRun: Sendable {
             async let started: Void = start(sandbox, feed)
             var pump = OutputPump(nonce: nonce, limits: request.limits, sink: sink) { event in
                 switch event {
-                case .report(let report): feed.yield(verdict(on: report, policy))
-                case .trailer(let trailer): feed.yield(.trailer(trailer))
+                case .report(let report) where policy.runtime.kernel == .host:
+                    feed.yield(verdict(on: report, policy))
+                case .report(let report): Task { feed.yield(await verdictWithHost(on: report, policy, sandbox)) }
+                case .trailer(let trailer): feed.yield(.trailer(withHostUsage(trailer)))
                 case .complete: feed.yield(.outputComplete)
                 case .readerGone:
                     feed.yield(
@@ -136,6 +140,28 @@ struct ExecutionRun: Sendable {
         } catch {
             return .mismatched("this host does not hold the sandbox's policy: \(error). The agent was not started")
         }
+    }
+
+    /// For a sandbox that cannot see its own cgroup.
+    private func verdictWithHost(
+        on report: InitMessage, _ policy: SandboxPolicy, _ sandbox: Sandbox
+    ) async -> ExecutionLifecycle.Event {
+        do {
+            let cgroup = HostCgroup(pid: try await host.client.inspectContainer(sandbox.containerID).state.pid)
+            found.withLockedValue { $0.cgroup = cgroup }
+            var report = report
+            report.add(cgroup?.limits() ?? [])
+            return verdict(on: report, policy)
+        } catch {
+            return failure(error)
+        }
+    }
+
+    private func withHostUsage(_ trailer: Trailer) -> Trailer {
+        guard let usage = found.withLockedValue({ $0.cgroup })?.usage() else { return trailer }
+        var trailer = trailer
+        (trailer.cpu, trailer.memoryPeak) = usage
+        return trailer
     }
 
     private func failure(_ error: any Error) -> ExecutionLifecycle.Event {
@@ -242,7 +268,7 @@ struct ExecutionRun: Sendable {
         execution.message = ending.message
         execution.startedAt = found.startedAt
         execution.finishedAt = finishedAt
-        execution.runtime = found.runtime ?? request.runtime
+        execution.runtime = found.runtime ?? request.runtime.name
         execution.notes = ending.notes
         execution.usage.logBytes = found.log.total
         if let trailer = ending.trailer {

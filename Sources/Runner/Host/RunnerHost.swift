@@ -19,6 +19,17 @@ public struct RunnerHost: Sendable {
         self.client = client
         self.folder = folder
         self.lock = try folder.lockRunner()
+        SandboxCgroup().cap()
+    }
+
+    /// Looks a runtime up in the Engine's configuration.
+    /// - Parameter name: nil for the Engine's default.
+    /// - Throws: ``UnknownRuntime``, or what the Engine said.
+    public func runtime(named name: String?) async throws -> SandboxRuntime {
+        guard let name else { return .engineDefault }
+        let known = try await client.info().runtimes ?? [:]
+        guard let runtime = known[name] else { throw UnknownRuntime(name: name, known: Array(known.keys)) }
+        return SandboxRuntime(name: name, path: runtime.path)
     }
 
     /// What marks a container as ours.

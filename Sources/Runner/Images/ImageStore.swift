@@ -137,8 +137,16 @@ extension AgentImage {
                 throw ImageError("\(reference) declares the volume \(path), which no agent may have")
             }
         }
-        guard workingDirectory.hasPrefix("/"), !workingDirectory.split(separator: "/").contains("..") else {
-            throw ImageError("\(reference) has the working directory '\(workingDirectory)': it must be absolute")
+        let parts = workingDirectory.split(separator: "/")
+        guard workingDirectory.hasPrefix("/"), !parts.contains("..") else {
+            throw ImageError(
+                "\(reference) has the working directory '\(workingDirectory)': it must be absolute and without '..'")
+        }
+        // The kernel's own: a descriptor there has been a way out (CVE-2024-21626).
+        guard !["proc", "sys", "dev"].contains(parts.first) else {
+            throw ImageError(
+                "\(reference) has the working directory '\(workingDirectory)': nothing under /proc, /sys or /dev can "
+                    + "be one. Set another with WORKDIR in its Dockerfile")
         }
     }
 }

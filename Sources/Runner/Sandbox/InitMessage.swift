@@ -43,6 +43,9 @@ struct InitMessage: Sendable {
         }
     }
 
+    /// Adds what the init could not see.
+    mutating func add(_ more: [(key: String, value: String)]) { values += more }
+
     subscript(key: String) -> String? { values.first { $0.key == key }?.value }
 
     func integer(_ key: String) -> Int64? { self[key].flatMap { Int64($0) } }

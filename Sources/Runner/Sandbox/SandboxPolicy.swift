@@ -20,12 +20,26 @@ public struct SandboxPolicy: Sendable {
     /// In whole pages of every size there is: the kernel rounds up, and verification compares to the letter.
     static func runKiB(outputKiB: Int) -> Int { (outputKiB * 2 + 1024 + 63) / 64 * 64 }
 
+    /// Short of memory, the host's kernel takes a sandbox before it takes what serves them all.
+    static let oomScoreAdjustment = 500
+    static let sysctls = [
+        "kernel.shm_rmid_forced": "1", "kernel.shmmni": "0", "kernel.shmall": "0", "kernel.msgmni": "0",
+        "kernel.sem": "0 0 0 0", "fs.mqueue.queues_max": "0",
+    ]
+    /// The Engine's own, of old and new versions, and what else tells of the host. A list here replaces the Engine's.
+    static let maskedPaths = [
+        "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kallsyms", "/proc/kcore", "/proc/keys",
+        "/proc/latency_stats", "/proc/modules", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list",
+        "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware", "/sys/kernel/debug",
+        "/sys/kernel/security", "/sys/kernel/tracing",
+    ]
+    static let readonlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+
     /// `sha256:…`: what was looked at is what runs.
     let imageID: String
     let uid: UInt32
     let limits: Limits
-    /// nil for the Engine's default.
-    let runtime: String?
+    let runtime: SandboxRuntime
     /// Paths that the image declares as volumes.
     let volumes: [String]
     let files: HostFiles
@@ -40,9 +54,22 @@ public struct SandboxPolicy: Sendable {
         let hosts: String
     }
 
-    /// The processes that the kernel allows: the agent's, and the init.
-    var pidsWithInit: Int { limits.pids + 1 }
+    /// The tasks that the cgroup allows: the agent's and the init, or what gVisor needs to run as many.
+    var cgroupPids: Int { runtime.hostTasks(for: limits.pids + 1) }
     var memoryBytes: Int64 { Int64(limits.memoryMiB) << 20 }
+
+    /// Limits of one process, setrlimit(2). A file's size has one for the sake of sparse files; it is beyond what any
+    /// tmpfs holds, so that a full one says ENOSPC and does not end the writer by SIGXFSZ.
+    var ulimits: [(name: String, value: Int64)] {
+        let largestFile = Int64(tmpfs.map(\.sizeKiB).max() ?? 0) << 10
+        return [
+            ("nofile", Int64(limits.openFiles)), ("core", 0), ("fsize", largestFile * 2),
+            ("memlock", Self.lockedMemoryBytes),
+        ]
+    }
+
+    /// The kernel's own default: enough for programs that lock a key, too little to lock a host's memory.
+    static let lockedMemoryBytes: Int64 = 64 << 10
 
     /// Each has a size and a number of inodes: without them a tmpfs could hold kernel memory beyond every limit.
     var tmpfs: [Tmpfs] {
@@ -72,11 +99,10 @@ extension SandboxPolicy {
         host.memorySwap = memoryBytes
         host.memorySwappiness = 0
         host.nanoCpus = Int64((limits.cpus * 1e9).rounded())
-        host.pidsLimit = Int64(pidsWithInit)
-        host.ulimits = [
-            .init(name: "nofile", soft: Int64(limits.openFiles), hard: Int64(limits.openFiles)),
-            .init(name: "core", soft: 0, hard: 0),
-        ]
+        host.pidsLimit = Int64(cgroupPids)
+        host.cgroupParent = SandboxCgroup.name
+        host.oomScoreAdj = Self.oomScoreAdjustment
+        host.ulimits = ulimits.map { .init(name: $0.name, soft: $0.value, hard: $0.value) }
         host.capDrop = ["ALL"]
         host.securityOpt = ["no-new-privileges", "seccomp=\(seccompProfile)"]
         host.readonlyRootfs = true
@@ -91,15 +117,14 @@ extension SandboxPolicy {
         // No shared memory but the tmpfs above, which has a number of inodes.
         host.ipcMode = "none"
         // SysV segments and queues outlive their process and are charged to nobody.
-        host.sysctls = [
-            "kernel.shm_rmid_forced": "1", "kernel.shmmni": "0", "kernel.shmall": "0", "kernel.msgmni": "0",
-            "kernel.sem": "0 0 0 0", "fs.mqueue.queues_max": "0",
-        ]
+        host.sysctls = Self.sysctls
+        host.maskedPaths = Self.maskedPaths
+        host.readonlyPaths = Self.readonlyPaths
         host.logConfig = .init(type: "none")
         host.restartPolicy = .init(name: "no")
         host.autoRemove = false
         host.privileged = false
-        host.runtime = runtime
+        host.runtime = runtime.name
 
         var spec = ContainerSpec(image: imageID, hostConfig: host)
         spec.entrypoint = [Self.initPath]

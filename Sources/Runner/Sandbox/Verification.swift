@@ -1,7 +1,8 @@
 /// Compares what the kernel holds, as the init reports it before launch, with the policy.
 ///
 /// The report is the kernel's own files, read by our init while no code but ours runs in the sandbox. So the check
-/// needs no rights on the host and no second call to the Engine.
+/// needs no rights on the host and no second call to the Engine. gVisor shows less of itself to what runs inside: its
+/// cgroup's limits are read on the host and added to the report, and what it never shows is not looked at.
 struct Verification {
     /// A promise that does not hold.
     struct Mismatch: Error, CustomStringConvertible, Equatable {
@@ -22,7 +23,12 @@ struct Verification {
         try verification.checkCgroup()
         try verification.checkNetwork()
         try verification.checkMounts()
+        guard verification.sharesKernel else { return }
+        try verification.checkProcessLimits()
+        try verification.checkKernelSettings()
     }
+
+    private var sharesKernel: Bool { policy.runtime.kernel == .host }
 
     private func expect(_ what: String, _ expected: String, _ actual: String?) throws {
         guard actual == expected else {
@@ -48,11 +54,17 @@ struct Verification {
         try expect("Gid", four, status["Gid"])
         let groups = status["Groups"] ?? ""
         guard groups.isEmpty || groups == id else { throw Mismatch(what: "Groups", expected: "none", actual: groups) }
-        for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        for set in ["CapInh", "CapPrm", "CapEff", "CapBnd"] {
             try expect(set, "0000000000000000", status[Substring(set)])
         }
-        try expect("NoNewPrivs", "1", status["NoNewPrivs"])
+        if !sharesKernel, status["Seccomp"] == "0" {
+            throw Mismatch(
+                what: "Seccomp", expected: "2: add \"--oci-seccomp\" to the runtime's runtimeArgs", actual: "0")
+        }
         try expect("Seccomp", "2", status["Seccomp"])
+        guard sharesKernel else { return }
+        try expect("CapAmb", "0000000000000000", status["CapAmb"])
+        try expect("NoNewPrivs", "1", status["NoNewPrivs"])
         // Kernels before 5.9 do not count them.
         if let filters = status["Seccomp_filters"] { try expect("Seccomp_filters", "1", filters) }
     }
@@ -63,7 +75,7 @@ struct Verification {
         let version1 = cgroupFiles("cgroup1")
         let version2 = cgroupFiles("cgroup2")
         let memory = String(policy.memoryBytes)
-        let pids = String(policy.pidsWithInit)
+        let pids = String(policy.cgroupPids)
         if version1["memory.limit_in_bytes"] != nil {
             try expect("memory.limit_in_bytes", memory, version1["memory.limit_in_bytes"])
             try expect("memory.memsw.limit_in_bytes", memory, version1["memory.memsw.limit_in_bytes"])
@@ -115,6 +127,37 @@ struct Verification {
         }
     }
 
+    // MARK: What one process may use: getrlimit(2)
+
+    private func checkProcessLimits() throws {
+        let names = [
+            "nofile": "Max open files", "core": "Max core file size", "fsize": "Max file size",
+            "memlock": "Max locked memory",
+        ]
+        let lines = (report.text(section: "limits") ?? "").split(separator: "\n")
+        for limit in policy.ulimits {
+            guard let name = names[limit.name] else { continue }
+            let line = lines.first { $0.hasPrefix(name + " ") }
+            // Soft, hard, unit.
+            let words = line?.dropFirst(name.count).split(separator: " ").prefix(2).joined(separator: " ")
+            try expect(name, "\(limit.value) \(limit.value)", words)
+        }
+    }
+
+    // MARK: What it can do to the kernel: proc_sys_kernel(5), proc_pid_oom_score_adj(5)
+
+    private func checkKernelSettings() throws {
+        var settings: [String: String] = [:]
+        for (key, value) in report.values where key == "sysctl" {
+            let parts = value.split(separator: " ", maxSplits: 1)
+            if parts.count == 2 { settings[parts[0].map { $0 == "/" ? "." : String($0) }.joined()] = String(parts[1]) }
+        }
+        for (name, value) in SandboxPolicy.sysctls.sorted(by: { $0.key < $1.key }) {
+            try expect(name, value, settings[name])
+        }
+        try expect("oom_score_adj", "\(SandboxPolicy.oomScoreAdjustment)", report["oom_score_adj"])
+    }
+
     // MARK: What it can write: proc_pid_mountinfo(5)
 
     private struct Mount {
@@ -123,35 +166,48 @@ struct Verification {
         let superOptions: Set<Substring>
     }
 
+    /// What holds nothing of the host's disks; all else that is mounted must be read-only.
+    private static let harmlessFileSystems: Set<Substring> = ["tmpfs", "proc", "devpts", "mqueue"]
+
     private func checkMounts() throws {
-        var mounts: [Substring: Mount] = [:]
+        var mounts: [String: Mount] = [:]
         for line in (report.text(section: "mounts") ?? "").split(separator: "\n") {
             let words = line.split(separator: " ")
             guard words.count > 6, let dash = words.firstIndex(of: "-"), words.count > dash + 3 else { continue }
-            mounts[words[4]] = Mount(
+            let mount = Mount(
                 options: Set(words[5].split(separator: ",")), fileSystem: words[dash + 1],
                 superOptions: Set(words[dash + 3].split(separator: ",")))
+            mounts[String(words[4])] = mount
+            guard mount.options.contains("ro") || Self.harmlessFileSystems.contains(mount.fileSystem) else {
+                throw Mismatch(
+                    what: "the mount of \(words[4])", expected: "read-only", actual: "a writable \(mount.fileSystem)")
+            }
         }
-        let readOnly = ["/", "/etc/passwd", "/etc/hosts", SandboxPolicy.initPath]
+        var readOnly = ["/", "/etc/passwd", "/etc/hosts", SandboxPolicy.initPath]
+        // Most of what the kernel lets be written to is there. gVisor has a /proc of its own.
+        if sharesKernel { readOnly.append("/proc/sys") }
         for path in readOnly {
-            guard mounts[Substring(path)]?.options.contains("ro") == true else {
+            guard mounts[path]?.options.contains("ro") == true else {
                 throw Mismatch(what: "the mount of \(path)", expected: "read-only", actual: "writable or absent")
             }
         }
-        for tmpfs in policy.tmpfs {
-            let wanted: Set<Substring> = ["nosuid", "nodev", "noexec"]
-            guard let mount = mounts[Substring(tmpfs.path)], mount.fileSystem == "tmpfs",
-                mount.options.isSuperset(of: wanted),
-                mount.superOptions.contains("size=\(tmpfs.sizeKiB)k"),
-                mount.superOptions.contains("nr_inodes=\(tmpfs.inodes)")
-            else {
-                let actual = mounts[Substring(tmpfs.path)].map {
-                    "\($0.fileSystem) \($0.options.union($0.superOptions).sorted().joined(separator: ","))"
-                }
-                throw Mismatch(
-                    what: "the mount of \(tmpfs.path)",
-                    expected: "a tmpfs of \(tmpfs.sizeKiB) KiB and \(tmpfs.inodes) inodes", actual: actual ?? "absent")
+        for tmpfs in policy.tmpfs { try check(tmpfs, mounts[tmpfs.path]) }
+    }
+
+    private func check(_ tmpfs: SandboxPolicy.Tmpfs, _ mount: Mount?) throws {
+        // gVisor knows no devices and no number of inodes: they are memory of its own, which the cgroup limits.
+        let options: Set<Substring> = sharesKernel ? ["nosuid", "nodev", "noexec"] : ["noexec"]
+        var superOptions: Set<Substring> = ["size=\(tmpfs.sizeKiB)k"]
+        if sharesKernel { superOptions.insert("nr_inodes=\(tmpfs.inodes)") }
+        guard let mount, mount.fileSystem == "tmpfs", mount.options.isSuperset(of: options),
+            mount.superOptions.isSuperset(of: superOptions)
+        else {
+            let actual = mount.map {
+                "\($0.fileSystem) \($0.options.union($0.superOptions).sorted().joined(separator: ","))"
             }
+            throw Mismatch(
+                what: "the mount of \(tmpfs.path)",
+                expected: "a tmpfs of \(tmpfs.sizeKiB) KiB and \(tmpfs.inodes) inodes", actual: actual ?? "absent")
         }
     }
 }

@@ -1,0 +1,59 @@
+/// The OCI runtime that an execution was given, and what follows from the kernel that it has.
+public struct SandboxRuntime: Sendable, Equatable {
+    /// Whose kernel answers the agent's system calls.
+    enum Kernel: Sendable {
+        /// The host's: runc, crun.
+        case host
+        /// gVisor's, a program of its own between the agent and the host: runsc.
+        case gvisor
+    }
+
+    /// As the Engine knows it; nil for its default.
+    public let name: String?
+    let kernel: Kernel
+
+    /// Whatever the Engine has as its default. It must share the host's kernel: verification refuses any other.
+    public static let engineDefault = SandboxRuntime(name: nil, kernel: .host)
+
+    init(name: String?, kernel: Kernel) {
+        self.name = name
+        self.kernel = kernel
+    }
+
+    /// - Parameter path: of the program, as the Engine's configuration has it; a runtime is known by it.
+    init(name: String, path: String?) {
+        let program = (path ?? name).split(separator: "/").last ?? ""
+        self.init(name: name, kernel: program.hasPrefix("runsc") || name.hasPrefix("runsc") ? .gvisor : .host)
+    }
+
+    /// How many tasks of the host it takes to run this many of the agent's.
+    ///
+    /// gVisor's own threads count in the cgroup: measured (2022-12, ptrace), about 45 of them and 9 a process. At the
+    /// limit gVisor ends as a whole.
+    func hostTasks(for pids: Int) -> Int {
+        switch kernel {
+        case .host: pids
+        case .gvisor: 128 + pids * 12
+        }
+    }
+
+    /// - Throws: ``Limits/Invalid`` for a limit that this runtime cannot hold.
+    public func check(_ limits: Limits) throws {
+        guard kernel == .gvisor, limits.cpuSeconds != nil else { return }
+        throw Limits.Invalid(
+            name: "cpuSeconds",
+            message: "unenforceable_limit: the runtime \(name ?? "gVisor") does not show the sandbox's CPU time to "
+                + "its init. Leave it out, or choose a runtime such as runc")
+    }
+}
+
+/// A runtime that the Engine does not have.
+public struct UnknownRuntime: Error, Sendable, CustomStringConvertible {
+    let name: String
+    let known: [String]
+
+    public var description: String {
+        "the Engine has no runtime '\(name)'; it has: \(known.sorted().joined(separator: ", ")). "
+            + "Others are added in its configuration, under \"runtimes\""
+    }
+}

@@ -1,0 +1,95 @@
+import Foundation
+import Testing
+
+/// Agents that try to outlive their ending, and what the kernel says that they used.
+@Suite("Nothing delays an ending, and usage is the kernel's")
+struct HoldUpTests {
+    private static let timeout = 1.0
+    private static let grace = 0.5
+
+    @Test(
+        "timeout, grace and two seconds are the longest that an agent can take",
+        arguments: [
+            ("stops itself", "kill -STOP $$; sleep 600"),
+            ("stops all of its processes", "sleep 600 & sleep 600 & kill -STOP -1; sleep 600"),
+            ("ignores SIGTERM", "trap '' TERM; while true; do sleep 1; done"),
+            ("ignores every signal", "for s in 1 2 3 6 10 12 13 14 15 17 18; do trap '' $s; done; while :; do :; done"),
+            (
+                "ignores SIGTERM with all of its descendants",
+                "trap '' TERM; (trap '' TERM; sleep 600) & (trap '' TERM; setsid sleep 600) & wait"
+            ),
+        ])
+    func timeout(name: String, script: String) async throws {
+        let execution = try await run(script)
+        #expect(execution["status"] as? String == "timed_out", "\(execution)")
+        let usage = execution["usage"] as? [String: Any]
+        let wall = try #require(usage?["wallMs"] as? Int)
+        #expect(Double(wall) >= Self.timeout * 1000)
+        #expect(Double(wall) <= (Self.timeout + Self.grace + 2) * 1000, "\(name)")
+    }
+
+    @Test(
+        "what an agent leaves behind does not hold up its end",
+        arguments: [
+            ("a child that holds stdout", "sleep 600 & exit 3"),
+            ("a session of its own", "setsid sleep 600 & exit 3"),
+            ("a stopped child", "sleep 600 & kill -STOP $!; exit 3"),
+            (
+                "16 levels of double forks",
+                "n=$((${1:-0} + 1)); [ $n -gt 16 ] && exec setsid sleep 600; (setsid sh -c \"$0\" \"$0\" $n &) ; "
+                    + "[ $n = 1 ] && sleep 0.3 && exit 3"
+            ),
+        ])
+    func leftBehind(name: String, script: String) async throws {
+        let execution = try await run(script)
+        #expect(execution["exitCode"] as? Int == 3, "\(execution)")
+        #expect(execution["reason"] as? String == "exit", "\(name)")
+    }
+
+    /// Runs a shell script that finds itself in `$0`.
+    private func run(_ script: String) async throws -> [String: Any] {
+        try await Fixture.withState { state in
+            let program = try Program.paddock(
+                [
+                    "run", "--json", "--timeout", "\(Self.timeout)", "--grace", "\(Self.grace)", Fixture.busybox, "--",
+                    "sh", "-c", script, script,
+                ], environment: state)
+            try await program.exitCode()
+            return try Fixture.document(program.stdout)
+        }
+    }
+
+    @Test("wall clock, CPU time and peak memory are what the kernel told the agent, to a tenth")
+    func usage() async throws {
+        // Counted by the agent from inside, by other means than the init's: its own clocks and its cgroup's files.
+        let script = """
+            import json, os, time
+            held = bytearray(100 << 20)
+            start = time.monotonic()
+            while time.process_time() < 1: pass
+            def read(*paths):
+                for path in paths:
+                    if os.path.exists(path): return int(open(path).read())
+            peak = read("/sys/fs/cgroup/memory/memory.max_usage_in_bytes", "/sys/fs/cgroup/memory.peak")
+            json.dump({"cpu": time.process_time(), "wall": time.monotonic() - start, "peak": peak},
+                      open(os.environ["OUTPUT"], "w"))
+            """
+        let execution = try await Fixture.withState { state in
+            let program = try Program.paddock(
+                ["run", "--json", "--cpus", "1", Fixture.python, "--", "python3", "-c", script], environment: state)
+            try await program.exitCode()
+            return try Fixture.document(program.stdout)
+        }
+        let usage = try #require(execution["usage"] as? [String: Any])
+        let own = try #require(execution["output"] as? [String: Any], "\(execution)")
+        func near(_ key: String, _ scale: Double, _ ownKey: String) throws {
+            let told = try #require(usage[key] as? Double) * scale
+            let seen = try #require(own[ownKey] as? Double)
+            // The interpreter's start and end, which the agent does not see, are in it as well.
+            #expect(told >= seen * 0.99 && told <= seen * 1.1 + 0.15, "\(key): \(told), the agent saw \(seen)")
+        }
+        try near("cpuMs", 0.001, "cpu")
+        try near("wallMs", 0.001, "wall")
+        try near("maxMemoryBytes", 1, "peak")
+    }
+}
