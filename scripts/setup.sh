@@ -16,6 +16,8 @@ readonly SWIFT_MINIMUM="6.2"
 readonly DEFAULT_SOCKET="/var/run/docker.sock"
 readonly ENGINE_LOG="/var/log/paddock-dockerd.log"
 readonly ENGINE_PID="/var/run/docker.pid"
+# Of an Engine that this script has started; the machine's own configuration stays as it is.
+readonly ENGINE_CONFIG="/var/run/paddock-dockerd.json"
 readonly ENGINE_DEADLINE=60
 # The package's Python, and not one that happens to be earlier in PATH: it is what we install when it is missing.
 readonly PYTHON="/usr/bin/python3"
@@ -28,6 +30,8 @@ readonly BUILD_PACKAGES="gcc g++ libc6-dev make git tar pkg-config|pkgconf musl-
     libvalijson-dev nlohmann-json3-dev"
 readonly RUN_PACKAGES="python3"
 readonly TEST_PACKAGES="util-linux procps docker-registry"
+# More runtimes to test with, where the distribution has them.
+readonly RUNTIME_PACKAGES="crun runsc"
 readonly FUZZ_PACKAGES="clang-14 libclang-rt-14-dev"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -177,6 +181,32 @@ wait_for_engine() {
     return 1
 }
 
+# The runtimes that are installed. gVisor has no network to give, takes our system call filter, and lets a sandbox
+# connect to the one socket that may be mounted into it.
+write_engine_config() {
+    local runtimes=
+    if command -v crun >/dev/null; then runtimes='"crun": {"path": "'$(command -v crun)'"}'; fi
+    if command -v runsc >/dev/null; then
+        runtimes="${runtimes:+$runtimes, }\"runsc\": {\"path\": \"$(command -v runsc)\", \"runtimeArgs\":"
+        runtimes="$runtimes [\"--platform=ptrace\", \"--network=none\", \"--oci-seccomp\", \"--host-uds=open\"]}"
+    fi
+    printf '{"runtimes": {%s}}\n' "$runtimes" >"$ENGINE_CONFIG.new"
+    mv "$ENGINE_CONFIG.new" "$ENGINE_CONFIG"
+}
+
+# An Engine that this script has started learns of runtimes that were installed since.
+refresh_engine_config() {
+    local before pid
+    pid=$(cat "$ENGINE_PID" 2>/dev/null || true)
+    [ -n "$pid" ] && [ -e "$ENGINE_CONFIG" ] || return 0
+    tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q -- "--config-file=$ENGINE_CONFIG" || return 0
+    before=$(cat "$ENGINE_CONFIG")
+    write_engine_config
+    [ "$before" != "$(cat "$ENGINE_CONFIG")" ] || return 0
+    kill -HUP "$pid"
+    say "told the Engine of the runtimes that are installed"
+}
+
 start_engine() {
     local pid
     if [ "$SOCKET" != "$DEFAULT_SOCKET" ] && [ "$SOCKET" != "/run/docker.sock" ]; then
@@ -204,7 +234,16 @@ start_engine() {
     fi
 
     say "starting dockerd by hand, as no systemd runs here (a few seconds)"
-    setsid dockerd --host="unix://$SOCKET" --pidfile="$ENGINE_PID" >"$ENGINE_LOG" 2>&1 </dev/null &
+    set -- dockerd --host="unix://$SOCKET" --pidfile="$ENGINE_PID"
+    if [ ! -e /etc/docker/daemon.json ]; then
+        write_engine_config
+        set -- "$@" --config-file="$ENGINE_CONFIG"
+    fi
+    # crun refuses to start where cgroup v1 has v2 mounted beside it. Hidden from the Engine, nobody misses it.
+    if mountpoint -q /sys/fs/cgroup/unified && [ -d /sys/fs/cgroup/memory ]; then
+        set -- unshare --mount --propagation slave sh -c 'umount /sys/fs/cgroup/unified; exec "$@"' sh "$@"
+    fi
+    setsid "$@" >"$ENGINE_LOG" 2>&1 </dev/null &
     if ! wait_for_engine $!; then
         tail -n 20 "$ENGINE_LOG" >&2
         kill $! 2>/dev/null || true
@@ -260,7 +299,15 @@ packages=$BUILD_PACKAGES
 [ "$GOAL" != fuzz ] || packages="$packages $FUZZ_PACKAGES"
 # shellcheck disable=SC2086
 install_missing $packages
+if [ "$GOAL" = test ]; then
+    for package in $RUNTIME_PACKAGES; do
+        if [ -n "$(missing "$package")" ] && [ -n "$(apt-cache show "$package" 2>/dev/null)" ]; then
+            install_missing "$package"
+        fi
+    done
+fi
 check_swift
 ! needs_engine || engine
+! needs_engine || refresh_engine_config
 [ -n "$INSTALLED" ] || say "nothing to install"
 ! needs_engine || "$PYTHON" images/base/build.py

@@ -7,6 +7,7 @@ struct EmbedPrograms: BuildToolPlugin {
     /// Each program's folder under `Sources/`, and the folders that are linked into it.
     private static let programs = [
         (name: "SandboxInit", libraries: ["EgressForwarder"]),
+        (name: "SandboxProbes", libraries: []),
     ]
 
     func createBuildCommands(context: PluginContext, target: any Target) throws -> [Command] {

@@ -143,10 +143,12 @@ final class Program: Sendable {
     func signal(_ number: Int32) { kill(processID, number) }
 
     /// Waits until the condition holds.
-    func wait(for what: String, until condition: () -> Bool) async throws {
+    func wait(
+        for what: String, deadline: Duration = Program.deadline, until condition: () -> Bool
+    ) async throws {
         let start = ContinuousClock.now
         while !condition() {
-            guard start.duration(to: .now) < Self.deadline else {
+            guard start.duration(to: .now) < deadline else {
                 throw TimedOut(waitingFor: what, stdout: String(stdout.prefix(2000)), stderr: stderr)
             }
             try await Task.sleep(for: .milliseconds(5))
@@ -156,8 +158,10 @@ final class Program: Sendable {
     /// Waits for the end and for all it wrote.
     /// - Returns: the exit code; minus the signal's number when a signal ended it.
     @discardableResult
-    func exitCode() async throws -> Int32 {
-        try await wait(for: "the end") { state.withLockedValue { $0.exitCode != nil && $0.openStreams == 0 } }
+    func exitCode(deadline: Duration = Program.deadline) async throws -> Int32 {
+        try await wait(for: "the end", deadline: deadline) {
+            state.withLockedValue { $0.exitCode != nil && $0.openStreams == 0 }
+        }
         return state.withLockedValue { $0.exitCode ?? 0 }
     }
 
