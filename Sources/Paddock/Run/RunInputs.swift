@@ -118,6 +118,7 @@ struct RunInputs {
         request.secrets = secrets
         request.outputSchema = outputSchema
         request.runtime = command.runtime
+        request.seccomp = manifest?.seccomp
         return request
     }
 
