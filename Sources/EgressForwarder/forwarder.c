@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #define PROXY_PATH "/.paddock/egress.sock"
-enum { CONNECTIONS_MAX = 256, BUFFER_BYTES = 16 << 10, BACKLOG = 1024, RETRY_MS = 10, LISTENER = 0 };
+enum { CONNECTIONS_MAX = 256, BACKLOG = 1024, RETRY_MS = 10 };
+enum { BUFFER_BYTES = 16 << 10, SEND_BYTES = 64 << 10 }; /* by itself the kernel would hold 4 MiB for a slow client */
+enum { LISTENER = 0 };                                   /* its descriptor */
 
 /* One direction of a connection. More of it is read when all that was read has been written. */
 struct flow {
@@ -66,6 +68,7 @@ static bool admit(void) {
             if (connection->client < 0)
                 return errno == EAGAIN;
             setsockopt(connection->client, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+            setsockopt(connection->client, SOL_SOCKET, SO_SNDBUF, &(int){ SEND_BYTES }, sizeof(int));
         }
         connection->proxy = connect_proxy();
         if (connection->proxy < 0 && errno == EAGAIN)

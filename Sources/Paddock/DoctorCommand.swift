@@ -22,7 +22,7 @@ struct DoctorCommand: AsyncParsableCommand {
     var runtime: [String] = []
 
     @Option(help: "How to print: table or json.")
-    var format: OutputFormat = .table
+    var format = OutputFormat.table
 
     @Flag(name: .shortAndLong, help: "No progress.")
     var quiet = false
@@ -44,7 +44,10 @@ struct DoctorCommand: AsyncParsableCommand {
             }
             return DoctorReport(host: checks, findings: findings)
         }
-        try Console.print(format == .json ? report.json() : report.table())
+        switch format {
+        case .json: try Output.json(report)
+        case .table: try Output.write(report.table())
+        }
         if report.isBroken { throw ExitCode(1) }
     }
 }
@@ -56,25 +59,20 @@ private struct DoctorReport: Encodable {
 
     var isBroken: Bool { host.contains { $0.verdict == .broken } || findings.contains { $0.verdict == .broken } }
 
-    func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
-    }
-
     func table() -> String {
-        var text = TextTable(["host", "found", ""], host.map { [$0.subject, $0.found, $0.verdict.rawValue] }).text
+        var hostTable = Table(["host", "found", ""])
+        for check in host { hostTable.add(check.subject, check.found, check.verdict.rawValue) }
+        var text = hostTable.text
         for check in host { if let advice = check.advice { text += "  \(check.subject): \(advice)\n" } }
         for runtime in Set(findings.map(\.runtime)).sorted() {
             let own = findings.filter { $0.runtime == runtime }
-            text += "\n"
-            text +=
-                TextTable(
-                    ["runtime \(runtime)", "defence", "probe (inside the fence)", "control (without it)", ""],
-                    own.map {
-                        [$0.probe, $0.defence.rawValue, words($0.fence), words($0.control), $0.verdict.rawValue]
-                    }
-                ).text
+            var table = Table(["runtime \(runtime)", "defence", "probe (inside the fence)", "control (without it)", ""])
+            for finding in own {
+                table.add(
+                    finding.probe, finding.defence.rawValue, words(finding.fence), words(finding.control),
+                    finding.verdict.rawValue)
+            }
+            text += "\n" + table.text
             for finding in own {
                 if let advice = finding.advice { text += "  \(finding.probe): it \(finding.tries). \(advice)\n" }
             }

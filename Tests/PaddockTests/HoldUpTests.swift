@@ -65,13 +65,15 @@ struct HoldUpTests {
         let script = """
             import json, os, time
             held = bytearray(100 << 20)
-            start = time.monotonic()
-            while time.process_time() < 1: pass
+            while time.process_time() < 2: pass
             def read(*paths):
                 for path in paths:
                     if os.path.exists(path): return int(open(path).read())
             peak = read("/sys/fs/cgroup/memory/memory.max_usage_in_bytes", "/sys/fs/cgroup/memory.peak")
-            json.dump({"cpu": time.process_time(), "wall": time.monotonic() - start, "peak": peak},
+            # Its start is in ticks since boot; proc_pid_stat(5).
+            start = int(open("/proc/self/stat").read().rsplit(")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK")
+            wall = time.clock_gettime(time.CLOCK_BOOTTIME) - start
+            json.dump({"cpu": time.process_time(), "wall": wall, "peak": peak},
                       open(os.environ["OUTPUT"], "w"))
             """
         let execution = try await Fixture.withState { state in
@@ -85,8 +87,8 @@ struct HoldUpTests {
         func near(_ key: String, _ scale: Double, _ ownKey: String) throws {
             let told = try #require(usage[key] as? Double) * scale
             let seen = try #require(own[ownKey] as? Double)
-            // The interpreter's start and end, which the agent does not see, are in it as well.
-            #expect(told >= seen * 0.99 && told <= seen * 1.1 + 0.15, "\(key): \(told), the agent saw \(seen)")
+            // The interpreter's end, which the agent does not see, is in it as well.
+            #expect(told >= seen * 0.99 && told <= seen * 1.1 + 0.2, "\(key): \(told), the agent saw \(seen)")
         }
         try near("cpuMs", 0.001, "cpu")
         try near("wallMs", 0.001, "wall")

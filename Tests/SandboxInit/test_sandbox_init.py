@@ -1369,7 +1369,7 @@ class Egress(Base):
             wait_until(lambda: sent and sent[0], "the first bytes")
             box.wait_until_idle()
             before, stalled = memory(), sent[0]
-            self.assertLess(stalled, 16 << 20)
+            self.assertLess(stalled, 1 << 20)
             box.go()
             box.wait_for(b"other\n")
             box.wait_until_idle()

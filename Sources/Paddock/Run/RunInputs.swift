@@ -120,6 +120,7 @@ struct RunInputs {
         request.secrets = secrets
         request.outputSchema = outputSchema
         request.runtime = runtime
+        request.seccomp = manifest?.seccomp
         return request
     }
 

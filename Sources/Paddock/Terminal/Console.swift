@@ -6,14 +6,6 @@ enum Console {
 
     static func error(_ message: String) { line("paddock: \(message)") }
 
-    /// Data, on stdout.
-    /// - Throws: ``Failure`` when it cannot be written.
-    static func print(_ text: String) throws {
-        if let errno = StandardStreams.write(Array(text.utf8)[...], to: STDOUT_FILENO) {
-            throw Failure("stdout cannot be written: \(String(cString: strerror(errno)))")
-        }
-    }
-
     static func line(_ text: String) { raw(text + "\n") }
 
     /// There is nowhere to tell that stderr cannot be written.

@@ -13,6 +13,8 @@ public struct ExecutionRequest: Sendable {
     /// `NAME=VALUE`, after the image's own.
     public var environment: [String] = []
     public var secrets: [(name: String, value: [UInt8])] = []
+    /// What is left of the standard policy; nil for all of it.
+    public var seccomp: SeccompRequest?
     public var runtime = SandboxRuntime.engineDefault
     /// The agent ends when this process does: for a runner that nobody can take over from.
     public var endsWithRunner: Bool

@@ -52,8 +52,12 @@ struct ExecutionRun: Sendable {
         SandboxPolicy(
             imageID: request.image.id, uid: user.uid, limits: request.limits, runtime: request.runtime,
             volumes: request.image.volumes, files: try host.folder.files(uid: user.uid),
-            seccompProfile: try SeccompPolicy.standard.engineProfile(),
+            seccompProfile: try seccompPolicy.engineProfile(),
             labels: host.labels(for: request.id))
+    }
+
+    private var seccompPolicy: SeccompPolicy {
+        get throws { try request.seccomp.map { try .narrowed(to: $0) } ?? .standard }
     }
 
     // MARK: The life

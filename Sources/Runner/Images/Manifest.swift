@@ -15,6 +15,8 @@ public struct Manifest: Sendable, Decodable {
     public var outputSchema: JSONValue?
     public var limits: LimitsRequest?
     public var network: Execution.Network?
+    /// A stricter profile than the standard one.
+    public var seccomp: SeccompRequest?
     public var examples: [Example]?
 
     /// An input and what is to come of it.
@@ -67,25 +69,30 @@ public struct Manifest: Sendable, Decodable {
 
     /// - Throws: ``Invalid``.
     public init(yaml: String) throws {
+        let value = try Self.json(yaml: yaml)
+        do {
+            try Self.refuseUnknownKeys(value)
+            self = try JSONDecoder().decode(Manifest.self, from: Data(value.serialized()))
+        } catch let error as DecodingError {
+            throw Invalid(description: error.words)
+        }
+        try validate()
+    }
+
+    /// - Throws: ``Invalid``.
+    static func json(yaml: String) throws -> JSONValue {
         // A few hundred bytes of anchors and aliases can stand for gigabytes.
         let hasAnchor = yaml.contains(/(?:^|[\s\[,{])&[^\s&]/.anchorsMatchLineEndings())
         let hasAlias = yaml.contains(/(?:^|[\s\[,{])\*[^\s*]/.anchorsMatchLineEndings())
         guard !(hasAnchor && hasAlias) else {
             throw Invalid(description: "anchors and aliases (&name, *name) are not supported: write the value out")
         }
-        let json: [UInt8]
         do {
-            json = try Self.json(try Yams.load(yaml: yaml)).serialized()
+            // Read again as JSON, strictly.
+            return try JSONValue(parsing: json(try Yams.load(yaml: yaml)).serialized())
         } catch let error as YamlError {
             throw Invalid(description: "not YAML: \(error)")
         }
-        do {
-            try Self.refuseUnknownKeys(try JSONValue(parsing: json))
-            self = try JSONDecoder().decode(Manifest.self, from: Data(json))
-        } catch let error as DecodingError {
-            throw Invalid(description: Self.words(error))
-        }
-        try validate()
     }
 
     private func validate() throws {
@@ -106,6 +113,11 @@ public struct Manifest: Sendable, Decodable {
             _ = try (limits ?? LimitsRequest()).resolved()
         } catch {
             throw Invalid(description: "limits: \(error)")
+        }
+        do {
+            _ = try seccomp.map { try SeccompPolicy.narrowed(to: $0) }
+        } catch {
+            throw Invalid(description: "seccomp.\(error)")
         }
         if let mode = network?.mode, mode != "none" {
             throw Invalid(description: "network.mode: '\(mode)' is not supported; only none is")
@@ -137,13 +149,14 @@ public struct Manifest: Sendable, Decodable {
         let allowed: [String: Set<String>] = [
             "": [
                 "name", "description", "version", "command", "inputSchema", "outputSchema", "limits", "network",
-                "examples",
+                "seccomp", "examples",
             ],
             "limits": [
                 "memoryMiB", "cpus", "pids", "timeoutSeconds", "cpuSeconds", "tmpMiB", "logMiB", "outputKiB",
                 "openFiles", "graceSeconds",
             ],
             "network": ["mode"],
+            "seccomp": ["allow"],
             "examples[]": ["name", "input", "limits", "expect"],
             "expect": [
                 "status", "reason", "exitCode", "signal", "output", "outputContains", "logContains", "notes",
@@ -159,27 +172,13 @@ public struct Manifest: Sendable, Decodable {
         try check(value, "", "")
         try check(top["limits"], "limits", "limits.")
         try check(top["network"], "network", "network.")
+        try check(top["seccomp"], "seccomp", "seccomp.")
         guard case .array(let examples) = top["examples"] else { return }
         for (index, example) in examples.enumerated() {
             guard case .object(let fields) = example else { continue }
             try check(example, "examples[]", "examples[\(index)].")
             try check(fields["limits"], "limits", "examples[\(index)].limits.")
             try check(fields["expect"], "expect", "examples[\(index)].expect.")
-        }
-    }
-
-    private static func words(_ error: DecodingError) -> String {
-        func path(_ context: DecodingError.Context, _ last: (any CodingKey)? = nil) -> String {
-            (context.codingPath + [last].compactMap { $0 }).map { key in
-                key.intValue.map { "[\($0)]" } ?? key.stringValue
-            }.joined(separator: ".")
-        }
-        switch error {
-        case .keyNotFound(let key, let context): return "\(path(context, key)): is missing"
-        case .typeMismatch(let type, let context): return "\(path(context)): must be \(type)"
-        case .valueNotFound(let type, let context): return "\(path(context)): must be \(type), is null"
-        case .dataCorrupted(let context): return "\(path(context)): \(context.debugDescription)"
-        @unknown default: return String(describing: error)
         }
     }
 }

@@ -1,11 +1,11 @@
 /// Which system calls an agent may make: everything that is not named is refused with EPERM.
 ///
-/// The policy is data: groups of calls, each with the reason why an agent has it. What it leaves out, and why, is in
-/// ``SeccompPolicy/refusals``, so that `explain` and the documents can answer for every call.
+/// The policy is data: groups of calls, each with the reason why an agent has it, and refusals, each with the reason
+/// why it has not. From it come the Engine's JSON, the compiled filter, and what `paddock seccomp` says.
 /// Source: the man pages of section 2, seccomp(2), and the vulnerabilities that are named.
-struct SeccompPolicy: Sendable {
+public struct SeccompPolicy: Sendable, Equatable {
     /// A condition on one argument, compared as the kernel reads it.
-    enum Condition: Sendable, Equatable {
+    public enum Condition: Sendable, Equatable {
         /// The argument's low 32 bits are the value: the kernel ignores the others where it reads an int, and a
         /// comparison of all 64 could be passed by setting one of them.
         case equals(argument: Int, UInt32)
@@ -14,32 +14,42 @@ struct SeccompPolicy: Sendable {
     }
 
     /// Calls that are allowed, always or under every one of some conditions.
-    struct Rule: Sendable, Equatable {
-        var calls: [String]
+    public struct Rule: Sendable, Equatable {
+        public var calls: [String]
         /// All must hold; empty for always. A call may stand in several rules: one is enough.
-        var conditions: [Condition] = []
+        public var conditions: [Condition] = []
+        /// What the conditions let through, such as `TCGETS`.
+        public var meaning: String?
     }
 
-    struct Group: Sendable {
-        let name: String
+    /// Calls that are allowed for one reason.
+    public struct Group: Sendable, Equatable {
+        public let name: String
         /// Why an agent has these.
-        let reason: String
-        let rules: [Rule]
+        public let reason: String
+        /// The vulnerabilities that its conditions keep away.
+        public var answers: [String] = []
+        public var rules: [Rule]
     }
 
     /// Calls that are left out on purpose.
-    struct Refusal: Sendable {
-        let calls: [String]
-        let reason: String
+    public struct Refusal: Sendable, Equatable {
+        public let calls: [String]
+        public let reason: String
+        /// The vulnerabilities that leaving them out keeps away.
+        public var answers: [String] = []
         /// What an agent gets instead of EPERM, where a library expects it so.
-        var errno: Int32?
+        public var errno: Int32?
     }
 
-    let groups: [Group]
-    let refusals: [Refusal]
+    public let groups: [Group]
+    public let refusals: [Refusal]
 }
 
 extension SeccompPolicy {
-    /// The policy of every sandbox.
-    static let standard = SeccompPolicy(groups: standardGroups, refusals: standardRefusals)
+    /// The policy of every sandbox; an agent.yaml may only take calls away.
+    public static let standard = SeccompPolicy(groups: standardGroups, refusals: standardRefusals)
+
+    /// Every call that is allowed, always or on conditions.
+    public var allowedCalls: Set<String> { Set(groups.flatMap(\.rules).flatMap(\.calls)) }
 }

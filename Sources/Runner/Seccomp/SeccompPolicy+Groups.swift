@@ -1,21 +1,28 @@
 import Glibc
 
 extension SeccompPolicy {
-    /// Namespace flags of clone(2): none may be set.
+    /// Namespace flags of clone(2): none may be set. Most of the kernel's recent local root exploits begin with one.
     private static let namespaceFlags: UInt64 = 0x7E02_0080
 
-    private static func socket(_ family: Int32, _ type: UInt64) -> Rule {
+    private static func socket(_ family: Int32, _ type: UInt64, _ meaning: String) -> Rule {
         // The type's upper bits are SOCK_NONBLOCK and SOCK_CLOEXEC.
         Rule(
             calls: ["socket"],
             conditions: [
                 .equals(argument: 0, UInt32(family)), .bits(argument: 1, mask: 0xF, value: type),
-            ])
+            ], meaning: meaning)
     }
 
     /// Calls that take a process and may be made for the caller only: with 0 in its place.
-    private static func ofItself(_ calls: [String], argument: Int = 0) -> Rule {
-        Rule(calls: calls, conditions: [.equals(argument: argument, 0)])
+    private static func ofItself(_ calls: [String]) -> Rule {
+        Rule(calls: calls, conditions: [.equals(argument: 0, 0)], meaning: "of the caller itself")
+    }
+
+    /// The same, where a first argument says what the number names. Never a user: the init has the same one.
+    private static func ofItself(_ call: String, process: UInt32, group: UInt32) -> [Rule] {
+        [(process, "of the caller itself"), (group, "of the caller's process group")].map { kind, meaning in
+            Rule(calls: [call], conditions: [.equals(argument: 0, kind), .equals(argument: 1, 0)], meaning: meaning)
+        }
     }
 
     static let standardGroups: [Group] = [
@@ -68,17 +75,30 @@ extension SeccompPolicy {
                     "sched_getparam", "sched_getscheduler", "sched_getattr", "sched_get_priority_max",
                     "sched_get_priority_min", "sched_rr_get_interval", "sched_rr_get_interval_time64", "getpriority",
                     "ioprio_get", "getrlimit", "ugetrlimit", "setrlimit", "getcpu",
-                ]),
-                // No new namespace: most of the kernel's recent local root exploits begin with one.
-                Rule(calls: ["clone"], conditions: [.bits(argument: 0, mask: namespaceFlags, value: 0)]),
-                // Of itself only: the init has the same user id and must not be tuned by the agent.
+                ])
+            ]),
+        Group(
+            name: "threads and children", reason: "in the sandbox's own namespaces",
+            answers: ["CVE-2022-25636", "CVE-2023-32233", "CVE-2024-1086"],
+            rules: [
+                Rule(
+                    calls: ["clone"], conditions: [.bits(argument: 0, mask: namespaceFlags, value: 0)],
+                    meaning: "without any CLONE_NEW… flag")
+            ]),
+        Group(
+            name: "priorities and limits",
+            reason: "of the caller itself: the init has the same user id and must not be tuned by the agent",
+            rules: [
                 ofItself([
                     "prlimit64", "sched_setaffinity", "sched_setparam", "sched_setscheduler", "sched_setattr",
-                ]),
-                ofItself(["setpriority", "ioprio_set"], argument: 1),
-                // What it is, and back to it; no other execution domain.
-                Rule(calls: ["personality"], conditions: [.equals(argument: 0, 0)]),
-                Rule(calls: ["personality"], conditions: [.equals(argument: 0, 0xFFFF_FFFF)]),
+                ])
+            ] + ofItself("setpriority", process: 0, group: 1) + ofItself("ioprio_set", process: 1, group: 2)),
+        Group(
+            name: "execution domain", reason: "what it is, and back to Linux; others weaken the memory's layout",
+            answers: ["CVE-2009-1895"],
+            rules: [
+                Rule(calls: ["personality"], conditions: [.equals(argument: 0, 0)], meaning: "PER_LINUX"),
+                Rule(calls: ["personality"], conditions: [.equals(argument: 0, 0xFFFF_FFFF)], meaning: "the query"),
             ]),
         Group(
             name: "signals", reason: "handle and send signals within the sandbox",
@@ -113,9 +133,15 @@ extension SeccompPolicy {
             ]),
         Group(
             name: "sockets", reason: "talk within the sandbox, whose only interface is loopback",
+            answers: [
+                "CVE-2010-3904", "CVE-2013-1763", "CVE-2016-8655", "CVE-2017-6074", "CVE-2017-7308", "CVE-2017-17712",
+                "CVE-2021-26708",
+            ],
             rules: [
-                socket(AF_UNIX, 1), socket(AF_UNIX, 2), socket(AF_UNIX, 5),
-                socket(AF_INET, 1), socket(AF_INET, 2), socket(AF_INET6, 1), socket(AF_INET6, 2),
+                socket(AF_UNIX, 1, "unix stream"), socket(AF_UNIX, 2, "unix datagram"),
+                socket(AF_UNIX, 5, "unix seqpacket"), socket(AF_INET, 1, "IPv4 stream"),
+                socket(AF_INET, 2, "IPv4 datagram"), socket(AF_INET6, 1, "IPv6 stream"),
+                socket(AF_INET6, 2, "IPv6 datagram"),
                 Rule(calls: [
                     "socketpair", "bind", "listen", "accept", "accept4", "connect", "getsockname", "getpeername",
                     "getsockopt", "setsockopt", "send", "sendto", "sendmsg", "sendmmsg", "recv", "recvfrom",
@@ -123,82 +149,26 @@ extension SeccompPolicy {
                 ]),
             ]),
         Group(
-            name: "terminals and files by ioctl", reason: "what shells, runtimes and libraries ask of a descriptor",
-            rules: ioctls.map { Rule(calls: ["ioctl"], conditions: [.equals(argument: 1, $0)]) }),
+            name: "terminals and files by ioctl",
+            reason: "what shells, runtimes and libraries ask of a descriptor; nothing that types into a terminal",
+            answers: ["CVE-2017-5226", "CVE-2019-10063", "CVE-2023-1523", "CVE-2023-28100"],
+            rules: ioctls.map { request in
+                Rule(calls: ["ioctl"], conditions: [.equals(argument: 1, request.number)], meaning: request.name)
+            }),
         Group(
             name: "the host's facts", reason: "versions and numbers that the read-only /proc shows as well",
             rules: [Rule(calls: ["uname", "sysinfo", "getrandom"])]),
     ]
 
-    /// By number: TIOCSTI and TIOCLINUX, which type into a terminal, are not among them (CVE-2016-2568 and its kin).
-    private static let ioctls: [UInt32] = [
-        0x5401, 0x5402, 0x5403, 0x5404,  // TCGETS, TCSETS, TCSETSW, TCSETSF
-        0x5409, 0x540A, 0x540B,  // TCSBRK, TCXONC, TCFLSH
-        0x540E, 0x540F, 0x5410,  // TIOCSCTTY, TIOCGPGRP, TIOCSPGRP
-        0x5413, 0x5414,  // TIOCGWINSZ, TIOCSWINSZ
-        0x541B, 0x5420, 0x5421, 0x5422,  // FIONREAD, TIOCPKT, FIONBIO, TIOCNOTTY
-        0x5429, 0x5430, 0x5431,  // TIOCGSID, TIOCGPTN, TIOCSPTLCK
-        0x5450, 0x5451, 0x5452,  // FIONCLEX, FIOCLEX, FIOASYNC
-        0x8008_6601,  // FS_IOC_GETFLAGS
-        0x8905, 0x8910, 0x8912, 0x8913,  // SIOCATMARK, SIOCGIFNAME, SIOCGIFCONF, SIOCGIFFLAGS
-        0x8915, 0x8919, 0x891B, 0x8921, 0x8927, 0x8933,  // SIOCGIF: ADDR, BRDADDR, NETMASK, MTU, HWADDR, INDEX
-    ]
-
-    static let standardRefusals: [Refusal] = [
-        Refusal(
-            calls: ["clone3"],
-            reason: "its flags are in memory, where no filter sees them; C libraries fall back to clone", errno: ENOSYS),
-        Refusal(
-            calls: ["unshare", "setns"],
-            reason: "a namespace of one's own opens kernel code that only root reached before "
-                + "(CVE-2022-0185, CVE-2022-25636, CVE-2023-32233)"),
-        Refusal(
-            calls: [
-                "mount", "umount", "umount2", "pivot_root", "chroot", "fsopen", "fsconfig", "fsmount", "fspick",
-                "move_mount", "open_tree", "mount_setattr", "statmount", "listmount",
-            ],
-            reason: "the mounts are the fence (CVE-2022-0185 in fsconfig)"),
-        Refusal(
-            calls: ["bpf"], reason: "its verifier has let code into the kernel (CVE-2020-8835, CVE-2021-3490)"),
-        Refusal(
-            calls: ["perf_event_open"], reason: "measures others, and has been a way to root (CVE-2013-2094)"),
-        Refusal(
-            calls: [
-                "ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_getfd", "pidfd_send_signal",
-                "process_madvise", "process_mrelease",
-            ],
-            reason: "reaches into other processes, the init among them"),
-        Refusal(
-            calls: ["userfaultfd"], reason: "stops the kernel in the middle of a copy: the helper of many exploits"),
-        Refusal(
-            calls: ["io_uring_setup", "io_uring_enter", "io_uring_register"],
-            reason: "does what no filter sees, with a record of holes (CVE-2022-29582, CVE-2023-2598)"),
-        Refusal(
-            calls: ["keyctl", "add_key", "request_key"],
-            reason: "keyrings are not confined by namespaces (CVE-2016-0728)"),
-        Refusal(
-            calls: ["open_by_handle_at", "name_to_handle_at"],
-            reason: "opens files past the root folder: the Shocker escape (CVE-2014-3519)"),
-        Refusal(
-            calls: ["kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "reboot"],
-            reason: "replaces or changes the kernel"),
-        Refusal(
-            calls: [
-                "shmget", "shmat", "shmdt", "shmctl", "semget", "semop", "semtimedop", "semctl", "msgget", "msgsnd",
-                "msgrcv", "msgctl", "ipc", "mq_open", "mq_unlink", "mq_timedsend", "mq_timedreceive", "mq_notify",
-                "mq_getsetattr",
-            ],
-            reason: "what they make outlives its process and is charged to nobody"),
-        Refusal(
-            calls: [
-                "settimeofday", "clock_settime", "clock_settime64", "clock_adjtime", "clock_adjtime64", "adjtimex",
-                "stime", "sethostname", "setdomainname", "syslog", "acct", "swapon", "swapoff", "quotactl",
-                "quotactl_fd", "iopl", "ioperm", "modify_ldt", "vm86", "vm86old", "vhangup", "lookup_dcookie",
-                "nfsservctl", "uselib", "_sysctl", "sysfs", "fanotify_init", "fanotify_mark",
-            ],
-            reason: "administers the host"),
-        Refusal(
-            calls: ["vmsplice", "memfd_secret", "migrate_pages", "move_pages", "mbind", "set_mempolicy"],
-            reason: "kernel code that agents do not need (CVE-2008-0600 in vmsplice)"),
+    /// ioctl_tty(2), ioctl(2), netdevice(7). TIOCSTI and TIOCLINUX, which type into a terminal, are not among them.
+    private static let ioctls: [(name: String, number: UInt32)] = [
+        ("TCGETS", 0x5401), ("TCSETS", 0x5402), ("TCSETSW", 0x5403), ("TCSETSF", 0x5404), ("TCSBRK", 0x5409),
+        ("TCXONC", 0x540A), ("TCFLSH", 0x540B), ("TIOCSCTTY", 0x540E), ("TIOCGPGRP", 0x540F), ("TIOCSPGRP", 0x5410),
+        ("TIOCGWINSZ", 0x5413), ("TIOCSWINSZ", 0x5414), ("FIONREAD", 0x541B), ("TIOCPKT", 0x5420),
+        ("FIONBIO", 0x5421), ("TIOCNOTTY", 0x5422), ("TIOCGSID", 0x5429), ("TIOCGPTN", 0x8004_5430),
+        ("TIOCSPTLCK", 0x4004_5431), ("FIONCLEX", 0x5450), ("FIOCLEX", 0x5451), ("FIOASYNC", 0x5452),
+        ("FS_IOC_GETFLAGS", 0x8008_6601), ("SIOCATMARK", 0x8905), ("SIOCGIFNAME", 0x8910), ("SIOCGIFCONF", 0x8912),
+        ("SIOCGIFFLAGS", 0x8913), ("SIOCGIFADDR", 0x8915), ("SIOCGIFBRDADDR", 0x8919), ("SIOCGIFNETMASK", 0x891B),
+        ("SIOCGIFMTU", 0x8921), ("SIOCGIFHWADDR", 0x8927), ("SIOCGIFINDEX", 0x8933),
     ]
 }
