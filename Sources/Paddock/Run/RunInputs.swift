@@ -4,7 +4,7 @@ import Runner
 /// What `paddock run` was given, read and checked before anything is made on the Engine.
 struct RunInputs {
     private let command: RunCommand
-    private let folder: String?
+    private let source: AgentSource
     private let manifest: Manifest?
     private let limits: Limits
     private let input: [UInt8]
@@ -16,30 +16,13 @@ struct RunInputs {
     /// - Throws: what is wrong with the flags, the files they name, or the manifest.
     init(_ command: RunCommand) async throws {
         self.command = command
-        folder = try Self.folder(command.imageOrFolder)
-        manifest = try folder.flatMap { try Manifest.load(folder: $0) }
+        source = try AgentSource(command.imageOrFolder)
+        manifest = source.manifest
         limits = try command.limits.request.over(manifest?.limits ?? LimitsRequest()).resolved()
         input = try Self.input(command.input)
         outputSchema = try manifest?.outputSchema.map { try JSONSchema($0) }
         secrets = try Self.secrets(command.secret)
         try await checkInput()
-    }
-
-    /// The path, if it is a folder to build; nil for an image's name.
-    private static func folder(_ text: String) throws -> String? {
-        guard !text.isEmpty else { throw Failure("the image or folder is empty: name one") }
-        var isFolder: ObjCBool = false
-        let exists = FileManager.default.fileExists(atPath: text, isDirectory: &isFolder)
-        let looksLikePath = text.hasPrefix(".") || text.hasPrefix("/") || text.hasSuffix("/")
-        guard exists, isFolder.boolValue else {
-            if looksLikePath { throw Failure("\(text): no such folder") }
-            return nil
-        }
-        let hasDockerfile = FileManager.default.fileExists(atPath: text + "/Dockerfile")
-        if hasDockerfile { return text }
-        let hasManifest = FileManager.default.fileExists(atPath: text + "/" + Manifest.fileName)
-        if looksLikePath || hasManifest { throw Failure("\(text): the folder has no Dockerfile") }
-        return nil
     }
 
     private static func input(_ text: String?) throws -> [UInt8] {
@@ -111,7 +94,7 @@ struct RunInputs {
     func request(images: ImageStore, host: RunnerHost) async throws -> ExecutionRequest {
         let runtime = try await host.runtime(named: command.runtime)
         try runtime.check(limits)
-        let image = try await image(images)
+        let image = try await source.image(images, quiet: command.quiet)
         let words = try image.command(overriddenBy: manifest?.command, arguments: command.arguments)
         // Nobody takes over what a command line leaves behind.
         var request = ExecutionRequest(
@@ -122,37 +105,5 @@ struct RunInputs {
         request.runtime = runtime
         request.seccomp = manifest?.seccomp
         return request
-    }
-
-    private func image(_ images: ImageStore) async throws -> AgentImage {
-        guard let folder else {
-            var line = ProgressLine("pulling \(command.imageOrFolder)", quiet: command.quiet)
-            defer { line.end() }
-            return try await images.image(command.imageOrFolder) { line.take($0) }
-        }
-        var line = ProgressLine("building \(folder)", quiet: command.quiet)
-        line.begin()
-        do {
-            let image = try await images.build(folder: folder, tag: tag(folder)) { line.take($0) }
-            line.end()
-            return image
-        } catch {
-            line.end()
-            Console.raw(line.transcript)
-            throw error
-        }
-    }
-
-    /// `paddock-run/NAME-HASH:latest`: the manifest's or the folder's name, and a hash of its path, so that folders of
-    /// one name do not take each other's tag.
-    private func tag(_ folder: String) -> String {
-        let url = URL(filePath: folder).standardizedFileURL.resolvingSymlinksInPath()
-        let last = url.lastPathComponent
-        // FNV-1a.
-        let hash = url.path().utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
-        let safe = last.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
-        let trimmed = String(safe).split(separator: "-").joined(separator: "-")
-        let name = manifest?.name ?? (trimmed.isEmpty ? "agent" : trimmed)
-        return "paddock-run/\(name)-\(String(hash, radix: 16)):latest"
     }
 }

@@ -1,6 +1,5 @@
 import DockerAPI
 import Foundation
-import NIOConcurrencyHelpers
 
 /// Runs every probe inside a real sandbox, and again with a defence off.
 ///
@@ -87,17 +86,4 @@ extension Probe {
     }
 
     var isAlone: Bool { if case .ownLine = judgement { true } else { false } }
-}
-
-/// Keeps what a probe says.
-final class CollectingSink: LogSink {
-    private let bytes = NIOLockedValueBox<[UInt8]>([])
-
-    var text: String { String(decoding: bytes.withLockedValue { $0 }, as: UTF8.self) }
-
-    func write(_ bytes: ArraySlice<UInt8>, to stream: LogStream) async throws {
-        self.bytes.withLockedValue { $0 += bytes }
-    }
-
-    func executionIsEnding() {}
 }

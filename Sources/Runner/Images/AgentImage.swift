@@ -11,10 +11,16 @@ public struct AgentImage: Sendable {
     public let environment: [String]
     public let workingDirectory: String
     public let volumes: [String]
+    /// Bytes.
+    public let size: Int64
+    /// Who the image would run as; here every sandbox has a user of its own.
+    public let user: String
 
     init(_ details: ImageDetails, reference: String) {
         id = details.id
         self.reference = reference
+        size = details.size
+        user = details.config?.user ?? ""
         entrypoint = details.config?.entrypoint ?? []
         arguments = details.config?.cmd ?? []
         environment = details.config?.env ?? []

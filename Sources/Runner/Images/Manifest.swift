@@ -43,6 +43,9 @@ public struct Manifest: Sendable, Decodable {
         public var notes: [Execution.Note.Code]?
     }
 
+    /// One that says nothing but a name.
+    init(name: String) { self.name = name }
+
     /// A manifest that cannot be used.
     public struct Invalid: Error, Sendable, CustomStringConvertible {
         public let description: String

@@ -1,0 +1,69 @@
+import DockerAPI
+
+/// Runs an example of an agent.yaml behind the fence, and compares what came of it with what the example expects.
+public struct ExampleRun: Sendable {
+    /// What came of an example.
+    public struct Result: Sendable {
+        public let name: String
+        public let execution: Execution
+        /// All that it wrote, stdout and stderr together.
+        public let log: String
+        /// What differs from what the example expects; empty when it passed.
+        public let differences: [String]
+    }
+
+    private let host: RunnerHost
+    private let image: AgentImage
+    private let manifest: Manifest
+
+    public init(manifest: Manifest, image: AgentImage, host: RunnerHost) {
+        self.manifest = manifest
+        self.image = image
+        self.host = host
+    }
+
+    /// - Throws: `ImageError` for an image without a command, `Limits.Invalid`, `JSONSchema` errors.
+    public func run(_ example: Manifest.Example) async throws -> Result {
+        let limits = (example.limits ?? LimitsRequest()).over(manifest.limits ?? LimitsRequest())
+        let input = try example.input.serialized()
+        var differences: [String] = []
+        if let schema = manifest.inputSchema {
+            let violations = try await JSONSchema(schema).violations(in: input)
+            differences += violations.map { "its input does not match inputSchema: \($0)" }
+        }
+        var request = ExecutionRequest(
+            image: image, command: try image.command(overriddenBy: manifest.command, arguments: []),
+            limits: try limits.resolved(), input: input, endsWithRunner: true)
+        request.outputSchema = try manifest.outputSchema.map { try JSONSchema($0) }
+        request.seccomp = manifest.seccomp
+        let sink = CollectingSink()
+        let finished = await ExecutionRunner(host: host).run(request, control: ExecutionControl(), sink: sink)
+        differences += example.expect.differences(from: finished.execution, log: sink.text)
+        return Result(name: example.name, execution: finished.execution, log: sink.text, differences: differences)
+    }
+}
+
+extension Manifest.Expectation {
+    /// In words, each with what was expected and what came.
+    func differences(from execution: Execution, log: String) -> [String] {
+        var differences: [String] = []
+        func compare<Value: Equatable>(_ what: String, _ expected: Value?, _ actual: Value?) {
+            guard let expected, expected != actual else { return }
+            let found = actual.map { "\($0)" } ?? "none"
+            differences.append("\(what): expected \(expected), is \(found)")
+        }
+        compare("status", status?.rawValue, execution.status.rawValue)
+        compare("reason", reason?.rawValue, execution.reason?.rawValue)
+        compare("exitCode", exitCode, execution.exitCode)
+        compare("signal", signal, execution.signal)
+        compare("output", output, execution.output)
+        for (key, value) in (outputContains ?? [:]).sorted(by: { $0.key < $1.key }) {
+            compare("output.\(key)", value, execution.output[key])
+        }
+        for text in logContains ?? [] where !log.contains(text) { differences.append("the log does not hold: \(text)") }
+        let found = Set(execution.notes.map(\.code))
+        for note in notes ?? [] where !found.contains(note) { differences.append("no note \(note.rawValue)") }
+        if !differences.isEmpty, let message = execution.message { differences.append("what came: \(message)") }
+        return differences
+    }
+}

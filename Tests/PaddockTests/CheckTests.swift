@@ -1,0 +1,83 @@
+import Foundation
+import Testing
+
+@Suite("paddock check")
+struct CheckTests {
+    private func check(_ target: String, _ state: [String: String]) async throws -> (Int32, [String: Any], String) {
+        let program = try Program.paddock(["check", "-q", "--format", "json", target], environment: state)
+        let code = try await program.exitCode()
+        return (code, (try? Fixture.document(program.stdout)) ?? [:], program.stderr)
+    }
+
+    private func messages(_ report: [String: Any], _ severity: String) -> [String] {
+        let findings = report["findings"] as? [[String: Any]] ?? []
+        return findings.filter { $0["severity"] as? String == severity }.compactMap { $0["message"] as? String }
+    }
+
+    @Test("a good agent will do, with what its examples used and limits that would fit")
+    func good() async throws {
+        try await Fixture.withState { state in
+            let (code, report, said) = try await check("\(Program.packageFolder)/images/text-report", state)
+            #expect(code == 0, "\(report) \(said)")
+            #expect(messages(report, "error") == [])
+            #expect(messages(report, "suggestion").contains { $0.hasPrefix("limits.memoryMiB: ") })
+            let runs = try #require(report["runs"] as? [[String: Any]])
+            #expect(runs.count >= 3)
+            for run in runs {
+                #expect(run["passed"] as? Bool == true)
+                let usage = try #require(run["usage"] as? [String: Any])
+                #expect((usage["maxMemoryBytes"] as? Int ?? 0) > 1 << 20)
+            }
+        }
+    }
+
+    @Test(
+        "what keeps an agent from working here is said with what to do",
+        arguments: [
+            ("touch /data", "", "the root file system is read-only: write to /tmp"),
+            (
+                "cat /secret", "USER root\nRUN touch /secret && chmod 600 /secret",
+                "make what it reads and runs readable"
+            ),
+            ("echo '[]' > $OUTPUT", "", "does not match the agent's output schema"),
+        ])
+    func bad(script: String, instructions: String, said: String) async throws {
+        try await Fixture.withState { state in
+            try await Fixture.withFolder { folder in
+                let dockerfile = """
+                    FROM \(Fixture.busybox)
+                    \(instructions)
+                    ENTRYPOINT ["sh", "-c", "\(script.replacing("\"", with: "\\\""))"]
+                    """
+                let manifest = """
+                    name: \(folder.lastPathComponent.lowercased())
+                    outputSchema: {type: [object, "null"]}
+                    examples:
+                      - {name: plain, input: {}, expect: {status: succeeded}}
+                    """
+                try Data(dockerfile.utf8).write(to: folder.appending(path: "Dockerfile"))
+                try Data(manifest.utf8).write(to: folder.appending(path: "agent.yaml"))
+                let (code, report, stderr) = try await check(folder.path(), state)
+                #expect(code == 1, "\(stderr)")
+                let all = messages(report, "error") + messages(report, "suggestion")
+                #expect(all.contains { $0.contains(said) }, "\(report)")
+            }
+        }
+    }
+
+    @Test("a manifest that is none, and an image that is none, are errors of the call")
+    func unusable() async throws {
+        try await Fixture.withState { state in
+            try await Fixture.withFolder { folder in
+                try Data("FROM scratch\n".utf8).write(to: folder.appending(path: "Dockerfile"))
+                try Data("name: X\nlimit: {}\n".utf8).write(to: folder.appending(path: "agent.yaml"))
+                let (code, _, said) = try await check(folder.path(), state)
+                #expect(code == 125)
+                #expect(said.contains("agent.yaml: limit: unknown key"), "\(said)")
+            }
+            let (code, _, said) = try await check("no-such-image-anywhere:1", state)
+            #expect(code == 125)
+            #expect(said.contains("no image no-such-image-anywhere:1"), "\(said)")
+        }
+    }
+}
