@@ -71,7 +71,7 @@ let package = Package(
             dependencies: ["DockerAPI", .product(name: "NIOConcurrencyHelpers", package: "swift-nio")],
             swiftSettings: settings
         ),
-        .testTarget(name: "RunnerTests", dependencies: ["Runner"], swiftSettings: settings),
+        .testTarget(name: "RunnerTests", dependencies: ["Runner", "DockerAPI"], swiftSettings: settings),
         .testTarget(
             name: "PaddockTests",
             dependencies: [
