@@ -131,6 +131,20 @@ struct RefusedCallTests {
             #expect(try await withoutProfile(x32) != [-Int(SIGSYS)])
         }
     #endif
+
+    @Test("clone3 is unknown rather than refused, so that C libraries fall back")
+    func clone3() async throws {
+        try await Fixture.withState { state in
+            let script =
+                "import ctypes, threading\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+                + "print(libc.syscall(435, 0, 0), ctypes.get_errno())\n"
+                + "thread = threading.Thread(target=print, args=(\"thread\",))\nthread.start()\nthread.join()"
+            let program = try Program.paddock(
+                ["run", "-q", Fixture.python, "--", "python3", "-c", script], environment: state)
+            #expect(try await program.exitCode() == 0)
+            #expect(program.stdout == "-1 38\nthread\n", "\(program.stderr)")
+        }
+    }
 }
 
 extension RefusedCallTests.Call {

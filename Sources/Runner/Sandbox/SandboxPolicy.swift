@@ -95,7 +95,8 @@ public struct SandboxPolicy: Sendable {
 }
 
 extension SandboxPolicy {
-    /// The Engine's create request: the only place that writes a HostConfig.
+    /// The Engine's create request. Beside ``unsafeContainerSpec(without:command:surroundings:)``, which changes it for
+    /// the doctor's controls, nothing writes a HostConfig; `scripts/check-imports.sh` sees to it.
     func containerSpec() -> ContainerSpec {
         var host = HostConfig()
         host.memory = memoryBytes
