@@ -97,7 +97,7 @@ let package = Package(
             exclude: ["private-cluster.sh"],
             swiftSettings: settings
         ),
-        .testTarget(name: "RunnerTests", dependencies: ["Runner"], swiftSettings: settings),
+        .testTarget(name: "RunnerTests", dependencies: ["Runner", "DockerAPI"], swiftSettings: settings),
         .testTarget(
             name: "PaddockTests",
             dependencies: [

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Checks that the targets under Sources/ import downward only, as the architecture has it.
 #
-# Our own modules and a few libraries that belong to one place are in the tables; any other import is free.
+# Our own modules and a few libraries that belong to one place are in the tables; any other import is free. And that
+# nothing but the sandbox's policy writes a HostConfig.
 
 set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
@@ -59,6 +60,12 @@ for folder in Sources/*/; do
         refuse "Sources/$target" "the table in scripts/check-imports.sh does not know this target"
     fi
 done
+
+# What a container may do is decided in one place.
+while IFS= read -r match; do
+    refuse "${match%%:*}" "only SandboxPolicy may write a HostConfig"
+done < <(grep -rnE --include='*.swift' 'HostConfig\(|\.?hostConfig\.[A-Za-z]+ *=[^=]' Sources |
+    grep -vE '^Sources/(Runner/Sandbox/SandboxPolicy(\+Unsafe)?|DockerAPI/Types/ContainerSpec)\.swift:' || true)
 
 [ "$failures" = 0 ] || exit 1
 echo "check-imports: imports point downward only" >&2

@@ -310,4 +310,5 @@ check_swift
 ! needs_engine || engine
 ! needs_engine || refresh_engine_config
 [ -n "$INSTALLED" ] || say "nothing to install"
-! needs_engine || "$PYTHON" images/base/build.py
+# shellcheck disable=SC2046
+! needs_engine || "$PYTHON" images/base/build.py $([ "$GOAL" != test ] || echo --tests)

@@ -4,6 +4,9 @@
     paddock/busybox:1   a shell and small tools, one static binary
     paddock/python:3    Python 3 with its standard library, and the same shell and tools
 
+And three that only the tests use: paddock/test-node, paddock/test-java, and paddock/test-go, a static program that Go's
+compiler makes of Tests/Runtimes/main.go.
+
 How: apt resolves the packages against an empty system, so the sources, keys, proxy and pinning that the host has
 configured are used as they are; `apt-get download` fetches and verifies them; their files are merged into one layer
 here, unpacked only, with no maintainer script run. The layer and the image's configuration hold nothing that depends
@@ -11,7 +14,7 @@ on when or where they were made, so that the same packages give the same image i
 
 Up to date is judged by a label: the hash of this file and of the packages that apt would choose now.
 
-    images/base/build.py [--force] [busybox] [python]
+    images/base/build.py [--force] [--tests] [busybox] [python] [test-node] [test-java] [test-go]
 """
 
 import argparse
@@ -67,12 +70,24 @@ GROUP = b"root:x:0:\nnogroup:x:65534:\n"
 IMAGES = {
     "busybox": {"tag": "paddock/busybox:1", "packages": ["busybox-static"], "command": ["/bin/sh"]},
     "python": {"tag": "paddock/python:3", "packages": ["python3", "busybox-static"], "command": ["python3"]},
+    "test-node": {"tag": "paddock/test-node:1", "packages": ["nodejs", "busybox-static"], "command": ["node"]},
+    "test-java": {
+        "tag": "paddock/test-java:1", "packages": ["default-jre-headless", "busybox-static"],
+        # The rest is for sound, fonts, printing and smart cards.
+        "only": re.compile(r"(default|openjdk-\d+)-jre-headless|busybox-static|libc6|zlib1g|libgcc-s1|libstdc\+\+6"),
+        "command": ["/usr/lib/jvm/default-java/bin/java"],
+    },
+    "test-go": {
+        "tag": "paddock/test-go:1", "packages": ["golang-go", "busybox-static"], "program": "Tests/Runtimes/main.go",
+        "command": ["/usr/bin/main"],
+    },
 }
+BASES = ("busybox", "python")
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+PATH = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}
 ENVIRONMENT = {
-    "busybox": {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"},
     "python": {
-        "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
         "LANG": "C.UTF-8",
         # The root is read-only: there is nowhere to write bytecode to.
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -150,9 +165,16 @@ def with_package_lists(action):
         return action()
 
 
-def key_of(packages, architecture):
+def choose(name):
+    """The packages that an image is made from."""
+    only = IMAGES[name].get("only")
+    return [p for p in resolve(IMAGES[name]["packages"]) if only is None or only.fullmatch(p.name)]
+
+
+def key_of(name, packages, architecture):
     digest = hashlib.sha256()
-    for part in (__file__, sys.modules[Engine.__module__].__file__):
+    program = [os.path.join(ROOT, IMAGES[name]["program"])] if "program" in IMAGES[name] else []
+    for part in [__file__, sys.modules[Engine.__module__].__file__, *program]:
         with open(part, "rb") as file:
             digest.update(file.read())
     digest.update(architecture.encode())
@@ -249,9 +271,14 @@ def merged(path):
 
 def make_tree(name, package_files):
     tree = Tree()
+    if "program" in IMAGES[name]:
+        compiler = [p for p in package_files if not os.path.basename(p).startswith("busybox-static_")]
+        package_files = [p for p in package_files if p not in compiler]
     for package_file in package_files:
         tree.unpack(package_file)
     tree.drop_empty_folders()
+    if "program" in IMAGES[name]:
+        tree.file("usr/bin/main", compile_go(compiler, os.path.join(ROOT, IMAGES[name]["program"])), 0o755)
 
     with tempfile.TemporaryDirectory(prefix="paddock-base-") as root:
         busybox = os.path.join(root, "busybox")
@@ -283,6 +310,21 @@ def make_tree(name, package_files):
         compile_and_check(tree)
     tree.add_missing_parents()
     return tree
+
+
+def compile_go(package_files, source):
+    """A static program, made by Debian's Go from a folder of its own: nothing is installed."""
+    with tempfile.TemporaryDirectory(prefix="paddock-go-") as root:
+        for package_file in package_files:
+            if os.path.basename(package_file).startswith("golang-"):
+                run(["dpkg-deb", "-x", package_file, root])
+        goroot = os.path.realpath(os.path.join(root, "usr/lib/go"))
+        output = os.path.join(root, "main")
+        run([os.path.join(goroot, "bin/go"), "build", "-trimpath", "-ldflags=-s -w", "-o", output, source], cwd=root,
+            env_only={"GOROOT": goroot, "GOCACHE": os.path.join(root, "cache"), "GOFLAGS": "-buildvcs=false", "HOME": root,
+                      "GO111MODULE": "off", "CGO_ENABLED": "0", "PATH": os.environ["PATH"]})
+        with open(output, "rb") as file:
+            return file.read()
 
 
 def compile_and_check(tree):
@@ -356,7 +398,7 @@ def write_archive(name, tree, key, architecture, file):
         "os": "linux",
         "created": created,
         "config": {
-            "Env": [f"{key}={value}" for key, value in ENVIRONMENT[name].items()],
+            "Env": [f"{key}={value}" for key, value in {**PATH, **ENVIRONMENT.get(name, {})}.items()],
             "Cmd": IMAGES[name]["command"],
             # An agent never needs root. A Dockerfile that does, to build something, says so with USER.
             "User": "65534:65534",
@@ -390,7 +432,8 @@ def download(packages, folder):
 
 def make(engine, name, packages, key, architecture, replaced):
     tag = IMAGES[name]["tag"]
-    say(f"{tag}: making it from {len(packages)} packages ({'about 10 s' if len(packages) > 1 else 'a few seconds'})")
+    duration = {"busybox": "a few seconds", "test-go": "half a minute"}.get(name, "about 10 s")
+    say(f"{tag}: making it from {len(packages)} packages ({duration})")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="paddock-base-") as folder:
         tree = make_tree(name, with_package_lists(lambda: download(packages, folder)))
@@ -406,13 +449,14 @@ def make(engine, name, packages, key, architecture, replaced):
 
 def main():
     parser = argparse.ArgumentParser(description="Makes paddock/busybox:1 and paddock/python:3 from Debian packages.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="busybox, python (default: both)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(IMAGES)} (default: the first two)")
+    parser.add_argument("--tests", action="store_true", help="those that the tests use as well")
     parser.add_argument("--force", action="store_true", help="make them even where they are up to date")
     options = parser.parse_args()
     for name in options.names:
         if name not in IMAGES:
             parser.error(f"no such image: {name}; there are {', '.join(IMAGES)}")
-    names = options.names or list(IMAGES)
+    names = options.names or (list(IMAGES) if options.tests else list(BASES))
     for tool in ("apt-get", "dpkg", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise BuildError(f"{tool} is missing: the base images are made from Debian packages, on Debian or Ubuntu")
@@ -421,9 +465,9 @@ def main():
     architecture = run(["dpkg", "--print-architecture"]).decode().strip()
     present = {name: engine.image(IMAGES[name]["tag"]) for name in names}
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        choices = with_package_lists(lambda: list(pool.map(lambda name: resolve(IMAGES[name]["packages"]), names)))
+        choices = with_package_lists(lambda: list(pool.map(choose, names)))
     for name, packages in zip(names, choices):
-        key = key_of(packages, architecture)
+        key = key_of(name, packages, architecture)
         image = present[name]
         if image and (image["Config"].get("Labels") or {}).get(LABEL) == key and not options.force:
             say(f"{IMAGES[name]['tag']}: up to date")

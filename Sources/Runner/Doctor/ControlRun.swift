@@ -70,12 +70,10 @@ struct ControlRun: Sendable {
             imageID: image.id, uid: uid, limits: try LimitsRequest().resolved(), runtime: .engineDefault,
             volumes: image.volumes, files: try host.folder.files(uid: uid),
             seccompProfile: try SeccompPolicy.standard.engineProfile(), labels: host.labels(for: id))
-        var spec = policy.containerSpec()
-        for relaxation in relaxations { spec.apply(relaxation, surroundings: surroundings) }
         let words = Probe.words(probes, argument: surroundings.controlArgument)
-        spec.entrypoint = [ProbeImage.program]
-        spec.cmd = (relaxations.contains(.noInit) ? ["--as-child"] : []) + words
-        return spec
+        let asChild = relaxations.contains(.noInit) ? ["--as-child"] : []
+        return policy.unsafeContainerSpec(
+            without: relaxations, command: [ProbeImage.program] + asChild + words, surroundings: surroundings)
     }
 
     private func output(of spec: ContainerSpec, name: String) async throws -> String {

@@ -16,6 +16,8 @@ public struct ExecutionRequest: Sendable {
     /// What is left of the standard policy; nil for all of it.
     public var seccomp: SeccompRequest?
     public var runtime = SandboxRuntime.engineDefault
+    /// Begins each line in which the recorder tells what the agent calls; nil for a run without it, as almost all are.
+    var recorderMarker: String?
     /// The agent ends when this process does: for a runner that nobody can take over from.
     public var endsWithRunner: Bool
 

@@ -12,6 +12,7 @@ public struct SandboxPolicy: Sendable {
 
     /// Where the init is mounted.
     static let initPath = "/.paddock/init"
+    static let recorderPath = "/.paddock/recorder"
     static let outputPath = "/run/paddock/output.json"
     /// `/run/paddock` holds the output file and the secrets.
     static let runInodes = 256
@@ -52,10 +53,12 @@ public struct SandboxPolicy: Sendable {
         let initBinary: String
         let passwd: String
         let hosts: String
+        /// Only for a run that records its calls.
+        var recorder: String?
     }
 
-    /// The tasks that the cgroup allows: the agent's and the init, or what gVisor needs to run as many.
-    var cgroupPids: Int { runtime.hostTasks(for: limits.pids + 1) }
+    /// The tasks that the cgroup allows: the agent's, the init and the recorder, or what gVisor needs to run as many.
+    var cgroupPids: Int { runtime.hostTasks(for: limits.pids + (files.recorder == nil ? 1 : 2)) }
     var memoryBytes: Int64 { Int64(limits.memoryMiB) << 20 }
 
     /// Limits of one process, setrlimit(2). A file's size has one for the sake of sparse files; it is beyond what any
@@ -92,7 +95,8 @@ public struct SandboxPolicy: Sendable {
 }
 
 extension SandboxPolicy {
-    /// The Engine's create request: the only place that writes a HostConfig.
+    /// The Engine's create request. Beside ``unsafeContainerSpec(without:command:surroundings:)``, which changes it for
+    /// the doctor's controls, nothing writes a HostConfig; `scripts/check-imports.sh` sees to it.
     func containerSpec() -> ContainerSpec {
         var host = HostConfig()
         host.memory = memoryBytes
@@ -112,6 +116,9 @@ extension SandboxPolicy {
             .init(type: "bind", source: files.passwd, target: "/etc/passwd", readOnly: true),
             .init(type: "bind", source: files.hosts, target: "/etc/hosts", readOnly: true),
         ]
+        if let recorder = files.recorder {
+            host.mounts?.append(.init(type: "bind", source: recorder, target: Self.recorderPath, readOnly: true))
+        }
         host.networkMode = "none"
         host.cgroupnsMode = "private"
         // No shared memory but the tmpfs above, which has a number of inodes.

@@ -186,6 +186,7 @@ struct Verification {
         var readOnly = ["/", "/etc/passwd", "/etc/hosts", SandboxPolicy.initPath]
         // Most of what the kernel lets be written to is there. gVisor has a /proc of its own.
         if sharesKernel { readOnly.append("/proc/sys") }
+        if policy.files.recorder != nil { readOnly.append(SandboxPolicy.recorderPath) }
         for path in readOnly {
             guard mounts[path]?.options.contains("ro") == true else {
                 throw Mismatch(what: "the mount of \(path)", expected: "read-only", actual: "writable or absent")

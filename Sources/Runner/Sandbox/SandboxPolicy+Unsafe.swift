@@ -39,8 +39,22 @@ enum Relaxation: Sendable, Hashable {
     static let dev = tmpfsOption("nodev", instead: "dev")
 }
 
+extension SandboxPolicy {
+    /// The create request with defences taken away, and a program of ours in place of the init.
+    ///
+    /// For the controls of `paddock doctor` only, which run nothing but its probes.
+    func unsafeContainerSpec(
+        without relaxations: [Relaxation], command: [String], surroundings: DoctorSurroundings
+    ) -> ContainerSpec {
+        var spec = containerSpec()
+        for relaxation in relaxations { spec.apply(relaxation, surroundings: surroundings) }
+        spec.entrypoint = command
+        return spec
+    }
+}
+
 extension ContainerSpec {
-    mutating func apply(_ relaxation: Relaxation, surroundings: DoctorSurroundings) {
+    fileprivate mutating func apply(_ relaxation: Relaxation, surroundings: DoctorSurroundings) {
         switch relaxation {
         case .noSeccomp:
             hostConfig.securityOpt = hostConfig.securityOpt?.filter { !$0.hasPrefix("seccomp=") }
