@@ -43,9 +43,10 @@ final class OneShot<Value: Sendable>: Sendable {
         }
     }
 
-    /// The result, unless the task is cancelled or the deadline passes before it: then that is the result.
+    /// The result, unless the deadline passes or, where that counts, the task is cancelled before it: then that is the
+    /// result.
     func value(
-        until deadline: ContinuousClock.Instant?, late: @escaping @Sendable () -> any Error
+        until deadline: ContinuousClock.Instant?, isCancellable: Bool = true, late: @escaping @Sendable () -> any Error
     ) async throws -> Value {
         let timer = deadline.map { deadline in
             Task {
@@ -57,7 +58,7 @@ final class OneShot<Value: Sendable>: Sendable {
         return try await withTaskCancellationHandler {
             try await value()
         } onCancel: {
-            give(.failure(CancellationError()))
+            if isCancellable { give(.failure(CancellationError())) }
         }
     }
 }
