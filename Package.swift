@@ -64,6 +64,8 @@ let package = Package(
                 "CJSONSchema",
                 "CSeccomp",
                 "DockerAPI",
+                "Storage",
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
