@@ -96,7 +96,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ],
-            exclude: ["private-cluster.sh"],
+            exclude: ["Support/private-cluster.sh"],
             swiftSettings: settings
         ),
         .testTarget(name: "RunnerTests", dependencies: ["Runner", "DockerAPI"], swiftSettings: settings),

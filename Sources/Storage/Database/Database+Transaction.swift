@@ -8,6 +8,7 @@ extension Database {
     /// databases: use `ON CONFLICT` where a failure is expected.
     /// - Throws: ``DatabaseError``, `CancellationError`, and what `body` throws. Nothing is written then, but with code
     ///   `commit_unknown`.
+    @discardableResult
     public func transaction<Result: Sendable>(
         isolation: Transaction.Isolation = .serializable,
         _ body: (Transaction) async throws -> Result

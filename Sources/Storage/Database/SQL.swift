@@ -38,6 +38,9 @@ public struct SQL: ExpressibleByStringInterpolation, Sendable {
         /// A value, which becomes a bind.
         public mutating func appendInterpolation(_ value: some SQLConvertible) { parts.append(.bind(value)) }
 
+        /// A value that may be absent: then the bind is a NULL of its type.
+        public mutating func appendInterpolation<Value: SQLConvertible>(_ value: Value?) { parts.append(.bind(value)) }
+
         /// A part of a statement, with the binds that it carries.
         public mutating func appendInterpolation(_ fragment: SQL) { parts += fragment.parts }
 

@@ -11,7 +11,8 @@ public protocol SQLExecutor: Sendable {
     func execute(_ sql: SQL) async throws -> Int
 
     /// Runs a statement whose rows are read as `body` takes them: at most 256 of them, or somewhat more than 1 MiB,
-    /// are in memory. In `body` no other statement can run on the same transaction.
+    /// are in memory. In `body` no other statement can run on the same transaction. The statement's timeout covers the
+    /// whole, `body` too.
     /// - Throws: ``DatabaseError``, `CancellationError`, and what `body` throws.
     func forEach(_ sql: SQL, _ body: (Row) async throws -> Void) async throws
 }

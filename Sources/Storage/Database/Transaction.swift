@@ -65,7 +65,8 @@ public final class Transaction: SQLExecutor {
     public func notify(_ channel: StaticString, _ payload: String) async throws {
         guard payload.utf8.count <= 1000, !payload.utf8.contains(0) else {
             throw DatabaseError(
-                .invalidValue, "a notification is at most 1,000 bytes without U+0000: send an id, and keep the data in a table")
+                .invalidValue,
+                "a notification is at most 1,000 bytes without U+0000: send an id, and keep the data in a table")
         }
         try await guarded { try await $0.notify(channel.description, payload, timeout: $1) }
     }

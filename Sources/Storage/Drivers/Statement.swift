@@ -29,7 +29,8 @@ struct Statement: Sendable {
         }
         guard binds.count <= Self.mostBinds else {
             throw DatabaseError(
-                .invalidStatement, "the statement has \(binds.count) values, and \(Self.mostBinds) is the most: split it")
+                .invalidStatement,
+                "the statement has \(binds.count) values, and \(Self.mostBinds) is the most: split it")
         }
         self.text = text
         self.binds = binds

@@ -38,7 +38,8 @@ struct Migrator: Sendable {
                     applied_at BIGINT NOT NULL
                 )
                 """)
-            let rows = try await transaction.query("SELECT number, name, checksum FROM paddock_migrations ORDER BY number")
+            let rows = try await transaction.query(
+                "SELECT number, name, checksum FROM paddock_migrations ORDER BY number")
             let applied = try rows.map {
                 Applied(number: try $0["number"], name: try $0["name"], checksum: try $0["checksum"])
             }

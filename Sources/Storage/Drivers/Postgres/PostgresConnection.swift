@@ -33,7 +33,9 @@ final class PostgresConnection: @unchecked Sendable {
         let opened = Self.withCStrings(parameters.map(\.0)) { keywords in
             Self.withCStrings(parameters.map(\.1)) { values in PQconnectdbParams(keywords, values, 1) }
         }
-        guard let opened else { throw DatabaseError(.databaseUnavailable, "\(url): there is no memory for a connection") }
+        guard let opened else {
+            throw DatabaseError(.databaseUnavailable, "\(url): there is no memory for a connection")
+        }
         raw = opened
         self.poller = poller
         name = url.description
@@ -155,7 +157,8 @@ final class PostgresConnection: @unchecked Sendable {
 
     /// Waits until something comes from the server, or `wake` is given, and returns what has been notified.
     /// - Throws: what ``next(_:)`` throws; nothing at the deadline.
-    func notifications(wake: OneShot<Void>, until deadline: ContinuousClock.Instant) async throws -> [(String, String)] {
+    func notifications(wake: OneShot<Void>, until deadline: ContinuousClock.Instant) async throws -> [(String, String)]
+    {
         struct Late: Error {}
         let socket = PQsocket(raw)
         guard socket >= 0 else { throw lost }
@@ -186,7 +189,9 @@ final class PostgresConnection: @unchecked Sendable {
     private func rows(of result: OpaquePointer) throws -> [Row] {
         let width = PQnfields(result)
         if columns.isEmpty {
-            columns = (0..<width).map { PostgresColumn(name: String(cString: PQfname(result, $0)), type: PQftype(result, $0)) }
+            columns = (0..<width).map { index in
+                PostgresColumn(name: String(cString: PQfname(result, index)), type: PQftype(result, index))
+            }
         }
         let names = columns.map(\.name)
         return try (0..<PQntuples(result)).map { row in

@@ -25,7 +25,8 @@ final class SocketPoller: Sendable {
             if epoll >= 0 { close(epoll) }
             if stop >= 0 { close(stop) }
             throw DatabaseError(
-                .databaseUnavailable, "no connection to PostgreSQL can be waited for: \(reason). Raise the limit of open files")
+                .databaseUnavailable,
+                "no connection to PostgreSQL can be waited for: \(reason). Raise the limit of open files")
         }
         state = NIOLockedValueBox(State())
         var event = epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(u64: Self.stopToken))

@@ -41,6 +41,7 @@ struct SQLiteFile: Equatable {
     private static func failure(_ path: String, _ what: String) -> DatabaseError {
         let reason = String(cString: strerror(errno))
         return DatabaseError(
-            .databaseUnavailable, "sqlite:\(path): \(what): \(reason). Check its folder, PADDOCK_STATE_DIR and DATABASE_URL")
+            .databaseUnavailable,
+            "sqlite:\(path): \(what): \(reason). Check its folder, PADDOCK_STATE_DIR and DATABASE_URL")
     }
 }

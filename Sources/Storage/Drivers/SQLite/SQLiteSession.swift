@@ -29,8 +29,12 @@ final class SQLiteSession: Session {
         var columns: [String] = []
     }
 
+    private static let longestCached = 4000
     /// Steps of SQLite's machine between two questions whether to stop: a fraction of a millisecond.
     private static let stepsPerQuestion: CInt = 4000
+
+    /// SQLite ends a statement at its deadline. Beyond this it is the disk that hangs.
+    private static let slack: Duration = .seconds(5)
 
     let access: Access
     private let description: String
@@ -77,7 +81,8 @@ final class SQLiteSession: Session {
     /// Not to be used again.
     var isBroken: Bool { state.withLockedValue { $0.isBroken } }
 
-    /// Runs on the queue. Returns once that is done, also when the task is cancelled: then it is soon.
+    /// Runs on the queue. Returns once that is done, also when the task is cancelled: then it is soon. A disk that hangs
+    /// is not waited for: then the connection is not used again, and who knows what it still writes.
     private func perform<Result: Sendable>(
         _ control: StatementControl, isCancellable: Bool = true,
         _ operation: @escaping @Sendable (GRDB.Database) throws -> Result
@@ -90,7 +95,12 @@ final class SQLiteSession: Session {
         }
         do {
             return try await withTaskCancellationHandler {
-                try await shot.value()
+                try await shot.value(until: control.deadline + Self.slack, isCancellable: false) {
+                    [state, description] in
+                    state.withLockedValue { $0.isBroken = true }
+                    return DatabaseError(
+                        .databaseUnavailable, "\(description): the disk did not answer in time", isFateUnknown: true)
+                }
             } onCancel: {
                 if isCancellable { control.cancel() }
             }
@@ -135,7 +145,10 @@ final class SQLiteSession: Session {
 
     func run(_ statement: Statement, timeout: Duration) async throws -> Outcome {
         try await perform(StatementControl(until: .now + timeout)) { db in
-            let prepared = try db.cachedStatement(sql: statement.text)
+            // Long texts are rows of many values, and seldom the same.
+            let isShort = statement.text.utf8.count < Self.longestCached
+            let prepared =
+                isShort ? try db.cachedStatement(sql: statement.text) : try db.makeStatement(sql: statement.text)
             let before = db.totalChangesCount
             let cursor = try GRDB.Row.fetchCursor(prepared, arguments: Self.arguments(statement))
             var outcome = Outcome()
