@@ -30,6 +30,10 @@ public final class LogWriter: LogSink {
 
     public func executionIsEnding() { state.withLockedValue { $0.isEnding = true } }
 
+    /// Waits until all that was written is stored.
+    /// - Throws: as ``finish(droppedBytes:)``.
+    public func stored() async throws { try await journal.stored(entry) }
+
     /// Says how much past the log's limit was left out, waits until all is stored, and lets followers end.
     /// - Throws: ``Lease/Lost``, or what the database said that will not pass.
     public func finish(droppedBytes: Int64) async throws {
@@ -39,7 +43,7 @@ public final class LogWriter: LogSink {
             entry.live.close()
         }
         if droppedBytes > 0 { try await append(.truncated(droppedBytes)) }
-        try await journal.stored(entry)
+        try await stored()
     }
 
     /// Called by one task at a time, as ``LogSink`` is.
