@@ -93,13 +93,27 @@ let package = Package(
             name: "StorageTests",
             dependencies: [
                 "Storage",
+                "DatabaseFixtures",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ],
-            exclude: ["Support/private-cluster.sh"],
             swiftSettings: settings
         ),
-        .testTarget(name: "RunnerTests", dependencies: ["Runner", "DockerAPI"], swiftSettings: settings),
+        // Databases for the tests: SQLite in a temporary folder, and a PostgreSQL server of their own.
+        .target(
+            name: "DatabaseFixtures",
+            dependencies: [
+                "Storage",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ],
+            path: "Tests/DatabaseFixtures",
+            exclude: ["private-cluster.sh"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "RunnerTests", dependencies: ["Runner", "DockerAPI", "Storage", "DatabaseFixtures",
+                .product(name: "Logging", package: "swift-log")], swiftSettings: settings),
         .testTarget(
             name: "PaddockTests",
             dependencies: [

@@ -105,7 +105,8 @@ extension LogBatch {
             case .gap: content = .gap(length)
             case .stdout, .stderr:
                 guard length > 0, length <= rest.count else {
-                    throw Malformed(description: "a stored batch of a log has a record of \(length) bytes in \(rest.count)")
+                    throw Malformed(
+                        description: "a stored batch of a log has a record of \(length) bytes in \(rest.count)")
                 }
                 content = .bytes(Array(rest.prefix(Int(length))), kind == .stdout ? .stdout : .stderr)
                 rest = rest.dropFirst(Int(length))

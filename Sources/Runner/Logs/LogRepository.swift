@@ -111,7 +111,8 @@ private struct LogReading {
             if record.offset > end {
                 records.append(
                     LogRecord(
-                        offset: end, sequence: record.sequence - 1, time: record.time, content: .gap(record.offset - end)))
+                        offset: end, sequence: record.sequence - 1, time: record.time,
+                        content: .gap(record.offset - end)))
                 end = record.offset
             }
             guard let rest = record.from(end) else { continue }

@@ -1,3 +1,4 @@
+import DatabaseFixtures
 import Testing
 
 @testable import Storage

@@ -1,15 +1,14 @@
 import Foundation
-import Logging
-
-@testable import Storage
+package import Logging
+package import Storage
 
 /// A database to run the contract on.
-enum Backend: String, CaseIterable, Sendable {
+package enum Backend: String, CaseIterable, Sendable {
     case sqlite
     case postgres
 
     /// An empty database of the test's own, to be opened once or, as by several nodes, more often.
-    func withLocation<Result>(_ body: (DatabaseLocation) async throws -> Result) async throws -> Result {
+    package func withLocation<Result>(_ body: (DatabaseLocation) async throws -> Result) async throws -> Result {
         switch self {
         case .sqlite:
             return try await withTemporaryFolder { try await body(DatabaseLocation(url: nil, stateFolder: $0)) }
@@ -21,7 +20,7 @@ enum Backend: String, CaseIterable, Sendable {
         }
     }
 
-    func withDatabase<Result>(
+    package func withDatabase<Result>(
         _ change: (inout Database.Configuration) -> Void = { _ in }, _ body: (Database) async throws -> Result
     ) async throws -> Result {
         var configuration = Database.Configuration()
@@ -31,7 +30,7 @@ enum Backend: String, CaseIterable, Sendable {
 }
 
 extension DatabaseLocation {
-    func withDatabase<Result>(
+    package func withDatabase<Result>(
         _ configuration: Database.Configuration = Database.Configuration(), _ body: (Database) async throws -> Result
     ) async throws -> Result {
         let database = Database(self, configuration: configuration, logger: .silent)
@@ -47,20 +46,20 @@ extension DatabaseLocation {
 }
 
 extension Logger {
-    static let silent = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+    package static let silent = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
 }
 
-func withTemporaryFolder<Result>(_ body: (String) async throws -> Result) async throws -> Result {
+package func withTemporaryFolder<Result>(_ body: (String) async throws -> Result) async throws -> Result {
     let folder = "/tmp/paddock-storage-\(UInt64.random(in: 0...UInt64.max))"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
     defer { try? FileManager.default.removeItem(atPath: folder) }
     return try await body(folder)
 }
 
-struct NotInTime: Error {}
+package struct NotInTime: Error {}
 
 /// Waits for a condition, for as long as a machine that is very busy may need.
-func eventually(within limit: Duration = .seconds(60), _ condition: () async throws -> Bool) async throws {
+package func eventually(within limit: Duration = .seconds(60), _ condition: () async throws -> Bool) async throws {
     let deadline = ContinuousClock.now + limit
     while try await !condition() {
         guard ContinuousClock.now < deadline else { throw NotInTime() }
@@ -69,7 +68,7 @@ func eventually(within limit: Duration = .seconds(60), _ condition: () async thr
 }
 
 /// The code of the error that is thrown; nil when none is.
-func errorCode(_ operation: () async throws -> Void) async throws -> DatabaseError.Code? {
+package func errorCode(_ operation: () async throws -> Void) async throws -> DatabaseError.Code? {
     do {
         try await operation()
         return nil

@@ -5,12 +5,12 @@ import NIOConcurrencyHelpers
 /// A PostgreSQL server of the tests' own, on a unix socket in a temporary folder.
 ///
 /// `private-cluster.sh` owns it, and removes it when its stdin ends: also when this process is killed.
-final class PrivateCluster: Sendable {
-    struct Failure: Error, CustomStringConvertible {
-        let description: String
+package final class PrivateCluster: Sendable {
+    package struct Failure: Error, CustomStringConvertible {
+        package let description: String
     }
 
-    let folder: String
+    package let folder: String
     private let script: Process
     private let commands: FileHandle
     private let answers: NIOLockedValueBox<LineReader>
@@ -39,7 +39,7 @@ final class PrivateCluster: Sendable {
     }
 
     /// Of all tests that only want a server, for as long as the process lives.
-    static let shared = Task { try await started() }
+    package static let shared = Task { try await started() }
 
     private static func started(tls: Bool = false) async throws -> PrivateCluster {
         let cluster = try PrivateCluster(tls: tls)
@@ -49,7 +49,7 @@ final class PrivateCluster: Sendable {
     }
 
     /// A server that the test may stop, kill and hang.
-    static func with<Result>(
+    package static func with<Result>(
         tls: Bool = false, _ body: (PrivateCluster) async throws -> Result
     ) async throws -> Result {
         let cluster = try await started(tls: tls)
@@ -64,7 +64,7 @@ final class PrivateCluster: Sendable {
     }
 
     /// A database of the test's own.
-    func withNewDatabase<Result>(_ body: (String) async throws -> Result) async throws -> Result {
+    package func withNewDatabase<Result>(_ body: (String) async throws -> Result) async throws -> Result {
         let name = "test_\(UInt32.random(in: 0...UInt32.max))"
         try await send("create \(name)")
         do {
@@ -78,10 +78,12 @@ final class PrivateCluster: Sendable {
     }
 
     /// - Parameter name: letters, digits and underscores.
-    func url(database name: String = "postgres") -> String { "postgresql:///\(name)?host=\(folder)&user=paddock" }
+    package func url(database name: String = "postgres") -> String {
+        "postgresql:///\(name)?host=\(folder)&user=paddock"
+    }
 
     @discardableResult
-    func send(_ command: String) async throws -> String {
+    package func send(_ command: String) async throws -> String {
         try commands.write(contentsOf: Data("\(command)\n".utf8))
         return try await answer()
     }
