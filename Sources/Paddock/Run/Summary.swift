@@ -23,6 +23,7 @@ extension Execution {
             parts.append("\(Self.seconds(usage.cpuMs)) CPU")
         }
         if usage.maxMemoryBytes > 0 { parts.append("\(Self.mebibytes(usage.maxMemoryBytes)) peak") }
+        if usage.egressBytes > 0 { parts.append("\(Self.mebibytes(usage.egressBytes)) egress") }
         parts += notes.map { "note: \($0.message)" }
         return parts.joined(separator: " · ")
     }

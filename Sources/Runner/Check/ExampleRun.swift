@@ -36,6 +36,8 @@ public struct ExampleRun: Sendable {
             limits: try limits.resolved(), input: input, endsWithRunner: true)
         request.outputSchema = try manifest.outputSchema.map { try JSONSchema($0) }
         request.seccomp = manifest.seccomp
+        let rules = try manifest.egressRules()
+        if !rules.isEmpty { request.egress = try EgressPolicy(rules: rules) }
         let sink = CollectingSink()
         let finished = await ExecutionRunner(host: host).run(request, control: ExecutionControl(), sink: sink)
         differences += example.expect.differences(from: finished.execution, log: sink.text)

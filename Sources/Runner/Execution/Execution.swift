@@ -52,13 +52,17 @@ public struct Execution: Sendable {
         public var maxMemoryBytes: Int64 = 0
         /// All that the agent wrote, also what was left out of the log.
         public var logBytes: Int64 = 0
+        /// Both ways, over all its connections.
         public var egressBytes: Int64 = 0
 
         public init() {}
     }
 
     public struct Network: Sendable, Equatable, Codable {
+        /// `none` or `allowlist`.
         public var mode = "none"
+        /// `HOST:PORT`, in mode `allowlist`.
+        public var allow: [String]?
     }
 
     public let id: ExecutionID

@@ -122,9 +122,7 @@ public struct Manifest: Sendable, Decodable {
         } catch {
             throw Invalid(description: "seccomp.\(error)")
         }
-        if let mode = network?.mode, mode != "none" {
-            throw Invalid(description: "network.mode: '\(mode)' is not supported; only none is")
-        }
+        _ = try egressRules()
     }
 
     // MARK: YAML to JSON
@@ -158,7 +156,7 @@ public struct Manifest: Sendable, Decodable {
                 "memoryMiB", "cpus", "pids", "timeoutSeconds", "cpuSeconds", "tmpMiB", "logMiB", "outputKiB",
                 "openFiles", "graceSeconds",
             ],
-            "network": ["mode"],
+            "network": ["mode", "allow"],
             "seccomp": ["allow"],
             "examples[]": ["name", "input", "limits", "expect"],
             "expect": [
