@@ -78,6 +78,7 @@ let package = Package(
             name: "RunnerTests",
             dependencies: [
                 "Runner",
+                "DockerAPI",
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -8,6 +8,7 @@ struct EmbedPrograms: BuildToolPlugin {
     private static let programs = [
         (name: "SandboxInit", libraries: ["EgressForwarder"]),
         (name: "SandboxProbes", libraries: []),
+        (name: "SyscallRecorder", libraries: []),
     ]
 
     func createBuildCommands(context: PluginContext, target: any Target) throws -> [Command] {

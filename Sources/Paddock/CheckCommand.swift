@@ -46,13 +46,13 @@ struct CheckCommand: AsyncParsableCommand {
     }
 
     private static func table(_ report: AgentCheck.Report) -> String {
-        var runs = Table(["example", "", "status", "wall", "CPU", "memory", "log"])
+        var runs = Table(["example", "", "status", "wall", "CPU", "memory", "log", "syscalls"])
         for run in report.runs {
             runs.add(
                 run.name, run.passed ? "passed" : "failed",
                 run.status.rawValue + (run.status == .succeeded ? "" : "/\(run.reason?.rawValue ?? "")"),
                 "\(run.usage.wallMs) ms", "\(run.usage.cpuMs) ms", "\(run.usage.maxMemoryBytes >> 20) MiB",
-                "\(run.usage.logBytes) B")
+                "\(run.usage.logBytes) B", run.syscalls.map { "\($0.count)" } ?? "-")
         }
         var text = "image  \(report.image), \(report.size >> 20) MiB\n\n" + runs.text
         if !report.findings.isEmpty { text += "\n" }

@@ -26,6 +26,8 @@ struct CheckTests {
             for run in runs {
                 #expect(run["passed"] as? Bool == true)
                 let usage = try #require(run["usage"] as? [String: Any])
+                let syscalls = try #require(run["syscalls"] as? [String])
+                #expect(Set(syscalls).isSuperset(of: ["execve", "mmap", "read", "write"]))
                 #expect((usage["maxMemoryBytes"] as? Int ?? 0) > 1 << 20)
             }
         }

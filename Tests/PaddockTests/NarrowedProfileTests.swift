@@ -11,13 +11,15 @@ struct NarrowedProfileTests {
         "sendfile", "set_robust_list", "set_tid_address", "uname", "unlink",
     ]
 
-    private func run(_ manifest: String, _ script: String) async throws -> Program {
+    private func run(
+        _ manifest: String, _ script: String, _ options: [String] = []
+    ) async throws -> Program {
         try await Fixture.withState { state in
             try await Fixture.withFolder { folder in
                 try Data("FROM \(Fixture.busybox)\n".utf8).write(to: folder.appending(path: "Dockerfile"))
                 try Data(manifest.utf8).write(to: folder.appending(path: "agent.yaml"))
                 let program = try Program.paddock(
-                    ["run", folder.path(), "--", "sh", "-c", script], environment: state)
+                    ["run", folder.path()] + options + ["--", "sh", "-c", script], environment: state)
                 try await program.exitCode()
                 return program
             }
@@ -36,6 +38,16 @@ struct NarrowedProfileTests {
         #expect(listed.stdout == "ran\nlinked\n", "\(listed.stderr)")
         let control = try await run("name: narrowed", Self.script)
         #expect(control.stdout == "ran\nlinked\n", "\(control.stderr)")
+    }
+
+    @Test("it holds on every runtime that the Engine has", arguments: ["runc", "crun", "runsc"])
+    func runtimes(runtime: String) async throws {
+        let known = try await Program.output("/usr/bin/env", ["docker", "info", "--format", "{{json .Runtimes}}"])
+        guard known.contains("\"\(runtime)\"") else { return }
+        let allow = Self.shell.joined(separator: ", ")
+        let program = try await run(
+            "name: narrowed\nseccomp: {allow: [\(allow)]}", Self.script, ["--runtime", runtime])
+        #expect(program.stdout == "ran\n", "\(program.stderr)")
     }
 
     @Test("under a profile that lists nothing the agent is started, and how it ends is told")

@@ -51,7 +51,8 @@ struct RuntimeTests {
                             + [folder.path() + "/main", folder.path() + "/main.c"])
                     #expect(try await compiler.exitCode() == 0, "\(compiler.stderr)")
                 }
-                let dockerfile = "FROM \(runtime.image)\nCOPY \(copied) /\n"
+                // An image of its own: no other that is built from the same files stands on it.
+                let dockerfile = "FROM \(runtime.image)\nLABEL paddock.test=\(UUID())\nCOPY \(copied) /\n"
                 try Data(dockerfile.utf8).write(to: folder.appending(path: "Dockerfile"))
                 let program = try Program.paddock(["run", folder.path(), "--"] + runtime.command, environment: state)
                 #expect(try await program.exitCode() == 0, "\(program.stderr)")

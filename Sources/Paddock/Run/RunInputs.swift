@@ -27,7 +27,8 @@ struct RunInputs {
         try await checkInput()
     }
 
-    private static func input(_ text: String?) throws -> [UInt8] {
+    /// What `--input` names, as one JSON text; `{}` where it is not given.
+    static func input(_ text: String?) throws -> [UInt8] {
         let bytes: [UInt8]
         switch text {
         case nil: bytes = Array("{}".utf8)

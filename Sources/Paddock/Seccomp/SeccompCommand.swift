@@ -5,6 +5,8 @@ struct SeccompCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "seccomp",
         abstract: "Show, explain, check and compare the syscall policy of the sandbox.",
-        subcommands: [ShowCommand.self, ExplainCommand.self, LintCommand.self, DiffCommand.self]
+        subcommands: [
+            ShowCommand.self, ExplainCommand.self, LintCommand.self, DiffCommand.self, LearnCommand.self,
+        ]
     )
 }

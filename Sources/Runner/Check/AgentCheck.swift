@@ -8,6 +8,8 @@ public struct AgentCheck: Sendable {
         public let status: Execution.Status
         public let reason: Execution.Reason?
         public let usage: Execution.Usage
+        /// The system calls that it made, by name; nil where they could not be recorded.
+        public let syscalls: [String]?
         public let differences: [String]
     }
 
@@ -43,12 +45,16 @@ public struct AgentCheck: Sendable {
         var findings = manifestFindings() + imageFindings()
         let plan = manifest ?? Manifest.bare(name: "image")
         let runner = ExampleRun(manifest: plan, image: image, host: host)
+        let examples = plan.examples ?? [Manifest.Example.empty]
         var results: [ExampleRun.Result] = []
-        for example in plan.examples ?? [Manifest.Example.empty] {
+        var syscalls: [[String]?] = []
+        for example in examples {
             progress(example.name)
-            results.append(try await runner.run(example))
+            let result = try await runner.run(example)
+            results.append(result)
+            syscalls.append(try await calls(of: result, example, runner))
         }
-        if let first = (plan.examples ?? [Manifest.Example.empty]).first {
+        if let first = examples.first {
             progress("\(first.name), as another user")
             // Held meanwhile, so that the run gets the next user id.
             let user = try host.folder.lockUser()
@@ -60,12 +66,24 @@ public struct AgentCheck: Sendable {
         }
         findings += results.flatMap { Self.findings(about: $0) }
         findings += LimitAdvice(limits: try (plan.limits ?? LimitsRequest()).resolved(), results: results).findings
-        let runs = results.map { result in
+        let runs = zip(results, syscalls).map { result, syscalls in
             Run(
                 name: result.name, passed: result.differences.isEmpty, status: result.execution.status,
-                reason: result.execution.reason, usage: result.execution.usage, differences: result.differences)
+                reason: result.execution.reason, usage: result.execution.usage, syscalls: syscalls,
+                differences: result.differences)
         }
         return Report(image: image.id, size: image.size, runs: runs, findings: findings)
+    }
+
+    /// Once more, under the recorder: it would distort what the first run used. An agent that does not do what it should
+    /// is not worth it.
+    private func calls(
+        of result: ExampleRun.Result, _ example: Manifest.Example, _ runner: ExampleRun
+    ) async throws -> [String]? {
+        guard result.differences.isEmpty else { return nil }
+        let recording = try await runner.run(example, isRecorded: true).recording
+        guard let recording, recording.recorder == .ready else { return nil }
+        return recording.calls.names.sorted()
     }
 
     private func manifestFindings() -> [CheckFinding] {

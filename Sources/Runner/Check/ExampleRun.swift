@@ -10,20 +10,34 @@ public struct ExampleRun: Sendable {
         public let log: String
         /// What differs from what the example expects; empty when it passed.
         public let differences: [String]
+        /// What it called, if that was recorded.
+        let recording: Recording?
+    }
+
+    struct Recording: Sendable {
+        let recorder: RecordingSink.Recorder
+        let calls: RecordedCalls
     }
 
     private let host: RunnerHost
     private let image: AgentImage
     private let manifest: Manifest
+    private let runtime: SandboxRuntime
 
-    public init(manifest: Manifest, image: AgentImage, host: RunnerHost) {
+    public init(
+        manifest: Manifest, image: AgentImage, host: RunnerHost, runtime: SandboxRuntime = .engineDefault
+    ) {
         self.manifest = manifest
         self.image = image
         self.host = host
+        self.runtime = runtime
     }
 
     /// - Throws: `ImageError` for an image without a command, `Limits.Invalid`, `JSONSchema` errors.
-    public func run(_ example: Manifest.Example) async throws -> Result {
+    public func run(_ example: Manifest.Example) async throws -> Result { try await run(example, isRecorded: false) }
+
+    /// - Parameter isRecorded: whether it runs under the recorder, and for that under the standard policy.
+    func run(_ example: Manifest.Example, isRecorded: Bool) async throws -> Result {
         let limits = (example.limits ?? LimitsRequest()).over(manifest.limits ?? LimitsRequest())
         let input = try example.input.serialized()
         var differences: [String] = []
@@ -38,10 +52,17 @@ public struct ExampleRun: Sendable {
         request.seccomp = manifest.seccomp
         let rules = try manifest.egressRules()
         if !rules.isEmpty { request.egress = try EgressPolicy(rules: rules) }
+        request.runtime = runtime
         let sink = CollectingSink()
-        let finished = await ExecutionRunner(host: host).run(request, control: ExecutionControl(), sink: sink)
+        let recording = isRecorded ? RecordingSink(passingOnTo: sink) : nil
+        request.recorderMarker = recording?.marker
+        let finished = await ExecutionRunner(host: host).run(
+            request, control: ExecutionControl(), sink: recording ?? sink)
+        try await recording?.flush()
         differences += example.expect.differences(from: finished.execution, log: sink.text)
-        return Result(name: example.name, execution: finished.execution, log: sink.text, differences: differences)
+        return Result(
+            name: example.name, execution: finished.execution, log: sink.text, differences: differences,
+            recording: recording.map { .init(recorder: $0.recorder, calls: $0.calls) })
     }
 }
 

@@ -18,6 +18,8 @@ public struct ExecutionRequest: Sendable {
     /// What it may reach; nil for nothing.
     public var egress: EgressPolicy?
     public var runtime = SandboxRuntime.engineDefault
+    /// Begins each line in which the recorder tells what the agent calls; nil for a run without it, as almost all are.
+    var recorderMarker: String?
     /// The agent ends when this process does: for a runner that nobody can take over from.
     public var endsWithRunner: Bool
 

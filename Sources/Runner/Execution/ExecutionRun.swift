@@ -62,15 +62,20 @@ struct ExecutionRun: Sendable {
     }
 
     private func makePolicy(_ user: SandboxUser, _ proxy: EgressProxy?) throws -> SandboxPolicy {
-        SandboxPolicy(
+        var files = try host.folder.files(uid: user.uid)
+        if request.recorderMarker != nil { files.recorder = try host.folder.recorder() }
+        return SandboxPolicy(
             imageID: request.image.id, uid: user.uid, limits: request.limits, runtime: request.runtime,
-            volumes: request.image.volumes, files: try host.folder.files(uid: user.uid),
+            volumes: request.image.volumes, files: files,
             seccompProfile: try seccompPolicy.engineProfile(),
             labels: host.labels(for: request.id), egressSocket: proxy?.socketPath)
     }
 
     private var seccompPolicy: SeccompPolicy {
-        get throws { try request.seccomp.map { try .narrowed(to: $0, withForwarder: request.egress != nil) } ?? .standard }
+        get throws {
+            if request.recorderMarker != nil { return .recording }
+            return try request.seccomp.map { try .narrowed(to: $0, withForwarder: request.egress != nil) } ?? .standard
+        }
     }
 
     // MARK: The life
@@ -218,10 +223,13 @@ struct ExecutionRun: Sendable {
         }
     }
 
+    /// What goes before the agent's command, if its calls are recorded.
+    private var recorder: [String] { request.recorderMarker.map { [SandboxPolicy.recorderPath, $0] } ?? [] }
+
     private func launchFrame() -> LaunchFrame {
         let limits = request.limits
         return LaunchFrame(
-            nonce: nonce, arguments: request.command, environment: request.fullEnvironment,
+            nonce: nonce, arguments: recorder + request.command, environment: request.fullEnvironment,
             workingDirectory: request.image.workingDirectory, outputLimit: limits.outputKiB * 1024,
             backstop: .seconds(limits.timeoutSeconds + limits.graceSeconds + 30),
             cpuLimit: limits.cpuSeconds.map { .seconds($0) }, endsWithRunner: request.endsWithRunner,

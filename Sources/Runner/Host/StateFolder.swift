@@ -100,6 +100,9 @@ public struct StateFolder: Sendable {
             hosts: try place(Array(hosts.utf8), as: "hosts", mode: 0o644))
     }
 
+    /// The program that tells what an agent calls.
+    func recorder() throws -> String { try place(embeddedSyscallRecorder, as: "recorder") }
+
     /// Takes a program out of this one, only when its file is not there.
     func place(_ program: EmbeddedProgram, as prefix: String) throws -> String {
         let name = "\(prefix)-\(program.digest)"

@@ -15,6 +15,7 @@ public struct SandboxPolicy: Sendable {
     /// Where the init's forwarder finds the proxy, and where the agent finds the forwarder.
     static let egressPath = "/.paddock/egress.sock"
     static let egressPort = 3128
+    static let recorderPath = "/.paddock/recorder"
     static let outputPath = "/run/paddock/output.json"
     /// `/run/paddock` holds the output file and the secrets.
     static let runInodes = 256
@@ -57,10 +58,15 @@ public struct SandboxPolicy: Sendable {
         let initBinary: String
         let passwd: String
         let hosts: String
+        /// Only for a run that records its calls.
+        var recorder: String?
     }
 
-    /// The tasks that the cgroup allows: the agent's, the init and its forwarder, or what gVisor needs to run as many.
-    var cgroupPids: Int { runtime.hostTasks(for: limits.pids + (egressSocket == nil ? 1 : 2)) }
+    /// The tasks that the cgroup allows: the agent's and those of ours beside it, or what gVisor needs to run as many.
+    var cgroupPids: Int {
+        let ours = 1 + (egressSocket == nil ? 0 : 1) + (files.recorder == nil ? 0 : 1)
+        return runtime.hostTasks(for: limits.pids + ours)
+    }
     var memoryBytes: Int64 { Int64(limits.memoryMiB) << 20 }
 
     /// Limits of one process, setrlimit(2). A file's size has one for the sake of sparse files; it is beyond what any
@@ -120,6 +126,9 @@ extension SandboxPolicy {
         ]
         if let egressSocket {
             host.mounts?.append(.init(type: "bind", source: egressSocket, target: Self.egressPath, readOnly: true))
+        }
+        if let recorder = files.recorder {
+            host.mounts?.append(.init(type: "bind", source: recorder, target: Self.recorderPath, readOnly: true))
         }
         host.networkMode = "none"
         host.cgroupnsMode = "private"

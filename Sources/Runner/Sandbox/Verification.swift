@@ -191,6 +191,7 @@ struct Verification {
         } else if mounts[SandboxPolicy.egressPath] != nil {
             throw Mismatch(what: "the mount of \(SandboxPolicy.egressPath)", expected: "absent", actual: "there")
         }
+        if policy.files.recorder != nil { readOnly.append(SandboxPolicy.recorderPath) }
         for path in readOnly {
             guard mounts[path]?.options.contains("ro") == true else {
                 throw Mismatch(what: "the mount of \(path)", expected: "read-only", actual: "writable or absent")

@@ -1,5 +1,5 @@
 /// A stricter profile, as an agent.yaml names it.
-public struct SeccompRequest: Sendable, Decodable, Equatable {
+public struct SeccompRequest: Sendable, Codable, Equatable {
     /// The calls that are left of the standard policy.
     public var allow: [String]
 

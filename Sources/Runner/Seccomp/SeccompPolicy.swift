@@ -50,6 +50,21 @@ extension SeccompPolicy {
     /// The policy of every sandbox; an agent.yaml may only take calls away.
     public static let standard = SeccompPolicy(groups: standardGroups, refusals: standardRefusals)
 
+    /// The standard policy, and what the recorder itself needs of ioctl: it reads and answers seccomp's notifications.
+    /// On any other descriptor these requests are unknown.
+    static let recording: SeccompPolicy = {
+        let requests: [(name: String, number: UInt32)] = [
+            ("SECCOMP_IOCTL_NOTIF_RECV", 0xC050_2100), ("SECCOMP_IOCTL_NOTIF_SEND", 0xC018_2101),
+            ("SECCOMP_IOCTL_NOTIF_SET_FLAGS", 0x4008_2104),
+        ]
+        let recorder = Group(
+            name: "the recorder", reason: "tells what the agent calls, in a run of paddock seccomp learn",
+            rules: requests.map { request in
+                Rule(calls: ["ioctl"], conditions: [.equals(argument: 1, request.number)], meaning: request.name)
+            })
+        return SeccompPolicy(groups: standardGroups + [recorder], refusals: standardRefusals)
+    }()
+
     /// Every call that is allowed, always or on conditions.
     public var allowedCalls: Set<String> { Set(groups.flatMap(\.rules).flatMap(\.calls)) }
 }
