@@ -21,7 +21,8 @@ struct EgressOptions: ParsableArguments {
         let ranges = try allowPrivate.map { text in try named("--allow-private") { try AddressRange(text) } }
         guard !rules.isEmpty else {
             if ranges.isEmpty { return nil }
-            throw Failure("--allow-private: opens private ranges to allowed hosts, and there are none: add --allow HOST")
+            throw Failure(
+                "--allow-private: opens private ranges to allowed hosts, and there are none: add --allow HOST")
         }
         return try named("--allow-private") { try EgressPolicy(rules: rules, allowedPrivate: ranges) }
     }

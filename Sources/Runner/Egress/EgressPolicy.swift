@@ -41,6 +41,9 @@ public struct EgressPolicy: Sendable, Equatable {
         self.allowedPrivate = allowedPrivate
     }
 
+    /// Whether a rule names exactly this host, with any port.
+    func names(host: String) -> Bool { rules.contains { $0.description.hasPrefix(host + ":") } }
+
     func allows(_ target: EgressTarget) -> Bool { rules.contains { $0.allows(target) } }
 
     /// Why the address may not be connected to: completes "is …". nil for one that may.

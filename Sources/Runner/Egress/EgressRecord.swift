@@ -72,3 +72,24 @@ public struct EgressRecord: Sendable, Equatable {
         self.reason = reason
     }
 }
+
+extension EgressRecord: Encodable {
+    private enum CodingKeys: String, CodingKey {
+        case time, method, host, port, address, sentBytes, receivedBytes, verdict, reason, message
+    }
+
+    /// What there is no value for is left out.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(time.rfc3339, forKey: .time)
+        try container.encodeIfPresent(method, forKey: .method)
+        try container.encodeIfPresent(host, forKey: .host)
+        try container.encodeIfPresent(port, forKey: .port)
+        try container.encodeIfPresent(address, forKey: .address)
+        try container.encode(sentBytes, forKey: .sentBytes)
+        try container.encode(receivedBytes, forKey: .receivedBytes)
+        try container.encode(verdict, forKey: .verdict)
+        try container.encodeIfPresent(reason?.code, forKey: .reason)
+        try container.encodeIfPresent(reason?.message, forKey: .message)
+    }
+}

@@ -54,11 +54,14 @@ public struct ExecutionRequest: Sendable {
 
     /// What programs look at to find a proxy. Some read only the one case, some only the other.
     private var proxyVariables: [String] {
-        guard egress != nil else { return [] }
+        guard let egress else { return [] }
         let proxy = "http://127.0.0.1:\(SandboxPolicy.egressPort)"
-        // What the agent serves to itself never leaves the sandbox.
+        // What the agent serves to itself never leaves the sandbox. Who lists one of these means the runner's host.
+        let own = ["localhost", "127.0.0.1", "[::1]"].filter { !egress.names(host: $0) }
+            .map { $0 == "[::1]" ? "::1" : $0 }
         let values = [
-            ("HTTP_PROXY", proxy), ("HTTPS_PROXY", proxy), ("ALL_PROXY", proxy), ("NO_PROXY", "localhost,127.0.0.1,::1"),
+            ("HTTP_PROXY", proxy), ("HTTPS_PROXY", proxy), ("ALL_PROXY", proxy),
+            ("NO_PROXY", own.joined(separator: ",")),
         ]
         return values.flatMap { ["\($0.0)=\($0.1)", "\($0.0.lowercased())=\($0.1)"] }
     }

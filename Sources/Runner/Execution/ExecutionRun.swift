@@ -296,8 +296,10 @@ struct ExecutionRun: Sendable {
         execution.finishedAt = finishedAt
         execution.runtime = found.runtime ?? request.runtime.name
         execution.notes = ending.notes
-        if let egress = request.egress {
-            execution.network = .init(mode: "allowlist", allow: egress.rules.map(\.description))
+        if let policy = request.egress {
+            execution.network = .init(
+                mode: "allowlist", allow: policy.rules.map(\.description), connections: egress?.records ?? [],
+                droppedConnections: egress?.droppedRecords ?? 0)
         }
         execution.usage.logBytes = found.log.total
         execution.usage.egressBytes = egress?.bytes ?? 0

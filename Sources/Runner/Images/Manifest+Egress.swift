@@ -1,4 +1,12 @@
 extension Manifest {
+    /// What the agent asks to reach, as it was written.
+    public struct NetworkRequest: Sendable, Decodable {
+        /// `none`, the default, or `allowlist`.
+        public var mode: String?
+        /// `HOST[:PORT]`, in mode `allowlist`.
+        public var allow: [String]?
+    }
+
     /// The hosts that the agent asks for.
     /// - Throws: ``Invalid`` that names the entry.
     public func egressRules() throws -> [EgressRule] {

@@ -14,7 +14,7 @@ public struct Manifest: Sendable, Decodable {
     public var inputSchema: JSONValue?
     public var outputSchema: JSONValue?
     public var limits: LimitsRequest?
-    public var network: Execution.Network?
+    public var network: NetworkRequest?
     /// A stricter profile than the standard one.
     public var seccomp: SeccompRequest?
     public var examples: [Example]?
