@@ -49,6 +49,9 @@ let package = Package(
                 "CSeccomp",
                 "DockerAPI",
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "Yams", package: "Yams"),
@@ -71,7 +74,18 @@ let package = Package(
             dependencies: ["DockerAPI", .product(name: "NIOConcurrencyHelpers", package: "swift-nio")],
             swiftSettings: settings
         ),
-        .testTarget(name: "RunnerTests", dependencies: ["Runner", "DockerAPI"], swiftSettings: settings),
+        .testTarget(
+            name: "RunnerTests",
+            dependencies: [
+                "Runner",
+                "DockerAPI",
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "PaddockTests",
             dependencies: [

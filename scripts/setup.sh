@@ -29,7 +29,7 @@ readonly BUILD_PACKAGES="gcc g++ libc6-dev make git tar pkg-config|pkgconf musl-
     libcurl4-openssl-dev|libcurl4-gnutls-dev libseccomp-dev libpq-dev libsqlite3-dev
     libvalijson-dev nlohmann-json3-dev"
 readonly RUN_PACKAGES="python3"
-readonly TEST_PACKAGES="util-linux procps iproute2 docker-registry"
+readonly TEST_PACKAGES="util-linux procps iproute2 openssl docker-registry"
 # More runtimes to test with, where the distribution has them.
 readonly RUNTIME_PACKAGES="crun runsc"
 readonly FUZZ_PACKAGES="clang-14 libclang-rt-14-dev"
