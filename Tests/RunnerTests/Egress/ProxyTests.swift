@@ -238,7 +238,8 @@ struct EgressProxyTests {
 
     @Test("a port that nobody listens on is a failure with the kernel's words", arguments: ["CONNECT", "GET"])
     func unreachable(method: String) async throws {
-        let port = try await LocalServer.run({ _ in }) { $0 }
+        let (taken, port) = try Self.unservedPort()
+        defer { close(taken) }
         _ = try await ProxyFixture.run(allowing: ["local.test:\(port)"]) { proxy in
             let target = method == "CONNECT" ? "local.test:\(port)" : "http://local.test:\(port)/"
             let got = try await proxy.exchange("\(method) \(target) HTTP/1.1\r\nConnection: close\r\n\r\n")
@@ -248,5 +249,21 @@ struct EgressProxyTests {
             #expect(record.verdict == .failed)
             #expect(record.reason?.code == .unreachable)
         }
+    }
+
+    /// A socket that has a port and does not listen: nobody else can take the port while it is open.
+    private static func unservedPort() throws -> (descriptor: CInt, port: Int) {
+        let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+            }
+        }
+        try #require(bound)
+        return (descriptor, Int(UInt16(bigEndian: address.sin_port)))
     }
 }
