@@ -35,6 +35,10 @@ enum Fixture {
         return try await DockerClient.withClient(DockerClient.Configuration(dockerHost: host), body)
     }
 
+    static func hasRuntime(_ name: String) async throws -> Bool {
+        try await withClient { try await $0.info().runtimes?[name] != nil }
+    }
+
     /// An empty folder, removed afterwards.
     static func withFolder<Result>(_ body: (URL) async throws -> Result) async throws -> Result {
         let folder = FileManager.default.temporaryDirectory.appending(path: "paddock-folder-\(UUID().uuidString)")
