@@ -28,4 +28,12 @@ struct GVisorTests {
         #expect(full["status"] as? String == "succeeded", "\(full)")
         #expect(notes(full) == ["tmp_full"])
     }
+
+    @Test("an agent that kills PID 1 ends its sandbox, and nobody else is blamed")
+    func killsInit() async throws {
+        let execution = try await run("kill -KILL 1; sleep 600")
+        #expect(execution["reason"] as? String == "signal", "\(execution)")
+        #expect(execution["exitCode"] as? Int == 137)
+        #expect(execution["message"] as? String == "its whole sandbox was ended by SIGKILL, and not by Paddock")
+    }
 }
