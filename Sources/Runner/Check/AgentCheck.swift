@@ -45,7 +45,7 @@ public struct AgentCheck: Sendable {
         var findings = manifestFindings() + imageFindings()
         let plan = manifest ?? Manifest.bare(name: "image")
         let runner = ExampleRun(manifest: plan, image: image, host: host)
-        let examples = plan.examples ?? [Manifest.Example.empty]
+        let examples = plan.examplesToRun
         var results: [ExampleRun.Result] = []
         var syscalls: [[String]?] = []
         for example in examples {
@@ -99,7 +99,7 @@ public struct AgentCheck: Sendable {
         if manifest.outputSchema == nil {
             findings.append(.warning("agent.yaml: outputSchema is missing: any output will count as a success"))
         }
-        if manifest.examples?.isEmpty ?? true {
+        if !manifest.hasExamples {
             findings.append(.warning("agent.yaml: no examples: only a run with the input {} was tried"))
         }
         return findings
@@ -157,13 +157,4 @@ public struct AgentCheck: Sendable {
 extension Manifest {
     /// For an image without one.
     fileprivate static func bare(name: String) -> Manifest { Manifest(name: name) }
-}
-
-extension Manifest.Example {
-    /// In place of examples where there are none: it must end well with an empty input.
-    fileprivate static var empty: Manifest.Example {
-        Manifest.Example(
-            name: "the input {}", input: .object([:]), limits: nil,
-            expect: Manifest.Expectation(status: .succeeded))
-    }
 }

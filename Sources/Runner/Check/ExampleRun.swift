@@ -64,6 +64,23 @@ public struct ExampleRun: Sendable {
     }
 }
 
+extension Manifest {
+    var hasExamples: Bool { !(examples ?? []).isEmpty }
+
+    /// Its examples; where there are none, one that must end well with an empty input.
+    var examplesToRun: [Example] {
+        if hasExamples, let examples { return examples }
+        return [Example(name: "the input {}", mustTake: .object([:]))]
+    }
+}
+
+extension Manifest.Example {
+    /// - Parameter input: with which the agent must succeed.
+    init(name: String, mustTake input: JSONValue) {
+        self.init(name: name, input: input, limits: nil, expect: Manifest.Expectation(status: .succeeded))
+    }
+}
+
 extension Manifest.Expectation {
     /// In words, each with what was expected and what came.
     func differences(from execution: Execution, log: String) -> [String] {
