@@ -91,6 +91,16 @@ struct CheckTests {
         #expect(failed == 1)
     }
 
+    @Test("an image without a command is a finding, and nothing is run")
+    func noCommand() async throws {
+        let (code, report, said) = try await check(
+            "examples: [{name: plain, input: 1, expect: {}}]", dockerfile: "ENTRYPOINT []\nCMD []")
+        #expect(code == 1, "\(said)")
+        #expect((report["runs"] as? [Any])?.isEmpty == true)
+        #expect(messages(report, "error").count == 1)
+        #expect(messages(report, "error").first?.contains("set ENTRYPOINT in its Dockerfile") == true, "\(report)")
+    }
+
     @Test("a manifest that is none, and an image that is none, are errors of the call")
     func unusable() async throws {
         try await Fixture.withState { state in

@@ -38,14 +38,14 @@ public struct AgentCheck: Sendable {
         self.host = host
     }
 
-    /// Runs every example, and the first of them as two users.
+    /// Runs every example, and the first of them as two users; none where there is no command.
     /// - Parameter progress: called with the name of the example that begins.
     /// - Throws: what kept it from running anything.
     public func report(progress: @Sendable (String) -> Void) async throws -> Report {
         var findings = manifestFindings() + imageFindings()
         let plan = manifest ?? Manifest.bare(name: "image")
         let runner = ExampleRun(manifest: plan, image: image, host: host)
-        let examples = plan.examplesToRun
+        let examples = hasCommand ? plan.examplesToRun : []
         var results: [ExampleRun.Result] = []
         var syscalls: [[String]?] = []
         for example in examples {
@@ -86,6 +86,10 @@ public struct AgentCheck: Sendable {
         return recording.calls.names.sorted()
     }
 
+    private var hasCommand: Bool {
+        (try? image.command(overriddenBy: manifest?.command, arguments: [])) != nil
+    }
+
     private func manifestFindings() -> [CheckFinding] {
         guard let manifest else {
             return [.suggestion("no agent.yaml: give its folder to have its schemas and examples checked")]
@@ -99,7 +103,7 @@ public struct AgentCheck: Sendable {
         if manifest.outputSchema == nil {
             findings.append(.warning("agent.yaml: outputSchema is missing: any output will count as a success"))
         }
-        if !manifest.hasExamples {
+        if !manifest.hasExamples, hasCommand {
             findings.append(.warning("agent.yaml: no examples: only a run with the input {} was tried"))
         }
         return findings
@@ -111,8 +115,9 @@ public struct AgentCheck: Sendable {
             findings.append(
                 .warning("the image has \(image.size >> 20) MiB: a smaller base makes the first run on a host faster"))
         }
-        if image.entrypoint.isEmpty, image.arguments.isEmpty, manifest?.command == nil {
-            findings.append(.error("the image has no ENTRYPOINT and no CMD, and agent.yaml no command"))
+        if !hasCommand {
+            findings.append(
+                .error("there is no command to run: set ENTRYPOINT in its Dockerfile, or command in its agent.yaml"))
         }
         if !image.user.isEmpty {
             findings.append(
