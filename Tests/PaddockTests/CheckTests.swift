@@ -91,6 +91,14 @@ struct CheckTests {
         #expect(failed == 1)
     }
 
+    @Test("without examples, an agent that does not take the input {} is asked for some")
+    func noExamplesForItsSchema() async throws {
+        let (code, report, said) = try await check("command: [\"false\"]\ninputSchema: {type: array}")
+        #expect(code == 0, "\(report) \(said)")
+        #expect((report["runs"] as? [Any])?.isEmpty == true)
+        #expect(messages(report, "warning").contains { $0.hasSuffix("does not match inputSchema: give examples") })
+    }
+
     @Test("an image without a command is a finding, and nothing is run")
     func noCommand() async throws {
         let (code, report, said) = try await check(

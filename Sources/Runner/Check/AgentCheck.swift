@@ -38,14 +38,14 @@ public struct AgentCheck: Sendable {
         self.host = host
     }
 
-    /// Runs every example, and the first of them as two users; none where there is no command.
+    /// Runs every example, and the first of them as two users.
     /// - Parameter progress: called with the name of the example that begins.
     /// - Throws: what kept it from running anything.
     public func report(progress: @Sendable (String) -> Void) async throws -> Report {
-        var findings = manifestFindings() + imageFindings()
         let plan = manifest ?? Manifest.bare(name: "image")
         let runner = ExampleRun(manifest: plan, image: image, host: host)
-        let examples = hasCommand ? plan.examplesToRun : []
+        let examples = try await examples(of: plan, runner)
+        var findings = manifestFindings(isTried: !examples.isEmpty) + imageFindings()
         var results: [ExampleRun.Result] = []
         var syscalls: [[String]?] = []
         for example in examples {
@@ -90,7 +90,16 @@ public struct AgentCheck: Sendable {
         (try? image.command(overriddenBy: manifest?.command, arguments: [])) != nil
     }
 
-    private func manifestFindings() -> [CheckFinding] {
+    /// None without a command, and none in place of examples where the agent does not take an empty input.
+    private func examples(of plan: Manifest, _ runner: ExampleRun) async throws -> [Manifest.Example] {
+        guard hasCommand else { return [] }
+        let examples = plan.examplesToRun
+        if plan.hasExamples { return examples }
+        return try await runner.violations(in: examples[0]).isEmpty ? examples : []
+    }
+
+    /// - Parameter isTried: whether there was anything to run.
+    private func manifestFindings(isTried: Bool) -> [CheckFinding] {
         guard let manifest else {
             return [.suggestion("no agent.yaml: give its folder to have its schemas and examples checked")]
         }
@@ -104,7 +113,11 @@ public struct AgentCheck: Sendable {
             findings.append(.warning("agent.yaml: outputSchema is missing: any output will count as a success"))
         }
         if !manifest.hasExamples, hasCommand {
-            findings.append(.warning("agent.yaml: no examples: only a run with the input {} was tried"))
+            let tried =
+                isTried
+                ? "only a run with the input {} was tried"
+                : "nothing was run, since the input {} does not match inputSchema: give examples"
+            findings.append(.warning("agent.yaml: no examples: \(tried)"))
         }
         return findings
     }

@@ -39,15 +39,10 @@ public struct ExampleRun: Sendable {
     /// - Parameter isRecorded: whether it runs under the recorder, and for that under the standard policy.
     func run(_ example: Manifest.Example, isRecorded: Bool) async throws -> Result {
         let limits = (example.limits ?? LimitsRequest()).over(manifest.limits ?? LimitsRequest())
-        let input = try example.input.serialized()
-        var differences: [String] = []
-        if let schema = manifest.inputSchema {
-            let violations = try await JSONSchema(schema).violations(in: input)
-            differences += violations.map { "its input does not match inputSchema: \($0)" }
-        }
+        var differences = try await violations(in: example).map { "its input does not match inputSchema: \($0)" }
         var request = ExecutionRequest(
             image: image, command: try image.command(overriddenBy: manifest.command, arguments: []),
-            limits: try limits.resolved(), input: input, endsWithRunner: true)
+            limits: try limits.resolved(), input: try example.input.serialized(), endsWithRunner: true)
         request.outputSchema = try manifest.outputSchema.map { try JSONSchema($0) }
         request.seccomp = manifest.seccomp
         request.runtime = runtime
@@ -61,6 +56,12 @@ public struct ExampleRun: Sendable {
         return Result(
             name: example.name, execution: finished.execution, log: sink.text, differences: differences,
             recording: recording.map { .init(recorder: $0.recorder, calls: $0.calls) })
+    }
+
+    /// Where the example's input breaks the manifest's schema.
+    func violations(in example: Manifest.Example) async throws -> [JSONSchema.Violation] {
+        guard let schema = manifest.inputSchema else { return [] }
+        return try await JSONSchema(schema).violations(in: example.input.serialized())
     }
 }
 
