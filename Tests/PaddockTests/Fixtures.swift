@@ -30,6 +30,22 @@ enum Fixture {
             filters: ["label": ["io.paddock.state=\(String(decoding: id, as: UTF8.self))"]])
     }
 
+    /// Waits until a program has at least so many running containers.
+    static func waitForContainers(
+        _ count: Int, of environment: [String: String], _ client: DockerClient, _ program: Program
+    ) async throws -> [ContainerSummary] {
+        let start = ContinuousClock.now
+        while true {
+            let running = try await containers(of: environment, client).filter { $0.state == "running" }
+            if running.count >= count { return running }
+            guard program.isRunning, start.duration(to: .now) < Program.deadline else {
+                throw Program.TimedOut(
+                    waitingFor: "\(count) containers", stdout: program.stdout, stderr: program.stderr)
+            }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
     static func withClient<Result>(_ body: (DockerClient) async throws -> Result) async throws -> Result {
         let host = ProcessInfo.processInfo.environment["DOCKER_HOST"]
         return try await DockerClient.withClient(DockerClient.Configuration(dockerHost: host), body)

@@ -33,7 +33,8 @@ public struct ExampleRun: Sendable {
         self.runtime = runtime
     }
 
-    /// - Throws: `ImageError` for an image without a command, `Limits.Invalid`, `JSONSchema` errors.
+    /// - Throws: `ImageError` for an image without a command, `Limits.Invalid`, `JSONSchema` errors,
+    ///   `CancellationError` when the task was cancelled: what came of it then tells nothing of the agent.
     public func run(_ example: Manifest.Example) async throws -> Result { try await run(example, isRecorded: false) }
 
     /// - Parameter isRecorded: whether it runs under the recorder, and for that under the standard policy.
@@ -51,6 +52,7 @@ public struct ExampleRun: Sendable {
         request.recorderMarker = recording?.marker
         let finished = await ExecutionRunner(host: host).run(
             request, control: ExecutionControl(), sink: recording ?? sink)
+        try Task.checkCancellation()
         try await recording?.flush()
         differences += example.expect.differences(from: finished.execution, log: sink.text)
         return Result(
