@@ -15,9 +15,13 @@ enum ProbeImage {
         let folder = FileManager.default.temporaryDirectory.appending(path: "paddock-doctor-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
         try await write(to: folder)
-        let image = try await ImageStore(client: client).build(folder: folder.path(), tag: tag) { _ in }
+        // Not cancelled half-way: the Engine would make an image that nobody knows of.
+        let image = try await Task {
+            try await ImageStore(client: client).build(folder: folder.path(), tag: tag) { _ in }
+        }.value
         let result: Result
         do {
+            try Task.checkCancellation()
             result = try await body(image)
         } catch {
             await remove(image, client)
@@ -29,7 +33,8 @@ enum ProbeImage {
 
     /// Another doctor that runs at the same time may still use it, and removes it then.
     private static func remove(_ image: AgentImage, _ client: DockerClient) async {
-        try? await client.removeImage(image.id, force: true)
+        // Apart from the caller's task, so that cancelling it leaves nothing behind.
+        await Task { try? await client.removeImage(image.id, force: true) }.value
     }
 
     private static func write(to folder: URL) async throws {
