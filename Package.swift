@@ -67,6 +67,9 @@ let package = Package(
                 "Storage",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "Yams", package: "Yams"),
@@ -112,8 +115,20 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
-            name: "RunnerTests", dependencies: ["Runner", "DockerAPI", "Storage", "DatabaseFixtures",
-                .product(name: "Logging", package: "swift-log")], swiftSettings: settings),
+            name: "RunnerTests",
+            dependencies: [
+                "Runner",
+                "DockerAPI",
+                "DatabaseFixtures",
+                "Storage",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "PaddockTests",
             dependencies: [

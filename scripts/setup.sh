@@ -23,16 +23,13 @@ readonly ENGINE_DEADLINE=60
 readonly PYTHON="/usr/bin/python3"
 
 # One package a word. `a|b` is satisfied by either, and `a` is what gets installed.
-# The second line is what a Swift toolchain from an archive needs to run at all. libpq-dev is PostgreSQL's client
-# library, which Storage is linked with; it brings libssl-dev, for its TLS.
+# The second line is what a Swift toolchain from an archive needs to run at all.
 readonly BUILD_PACKAGES="gcc g++ libc6-dev make git tar pkg-config|pkgconf musl-tools
     binutils ca-certificates libncurses6
     libcurl4-openssl-dev|libcurl4-gnutls-dev libseccomp-dev libpq-dev libsqlite3-dev
     libvalijson-dev nlohmann-json3-dev"
 readonly RUN_PACKAGES="python3"
-# postgresql: the tests start servers of their own with its programs, on sockets in temporary folders. The cluster that
-# the package makes for itself is not used. openssl makes those servers' certificates; setpriv is in util-linux.
-readonly TEST_PACKAGES="util-linux procps iproute2 docker-registry postgresql openssl"
+readonly TEST_PACKAGES="util-linux procps iproute2 openssl docker-registry"
 # More runtimes to test with, where the distribution has them.
 readonly RUNTIME_PACKAGES="crun runsc"
 readonly FUZZ_PACKAGES="clang-14 libclang-rt-14-dev"
