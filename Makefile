@@ -21,7 +21,8 @@ test: ## do the set-up, start an Engine where none answers, and run every test
 	@echo 'test: building (several minutes the first time)' >&2
 	swift build --build-tests
 	python3 Tests/SandboxInit/test_sandbox_init.py
-	swift test --skip-build
+	@# All tests at once, as swift test begins them, would starve each other of a small machine's processors.
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 swift test --skip-build
 
 check: ## lint the format, and check which module imports which
 	swift format lint --strict --recursive Sources Tests $(wildcard Plugins) Package.swift

@@ -119,6 +119,12 @@ rlim_t present_memory() {
     return rlim_t(data) * rlim_t(sysconf(_SC_PAGESIZE));
 }
 
+/// A connection of the runner's ends when the runner closes it, whatever is being checked meanwhile.
+void close_all_but(int descriptor) {
+    if (descriptor > 3) close_range(3, unsigned(descriptor) - 1, 0);
+    close_range(unsigned(descriptor) + 1, ~0U, 0);
+}
+
 /// The child of a fork: nothing runs in it but the check, on a stack of its own, within limits.
 [[noreturn]] void become_checker(Check &check, unsigned seconds) {
     for (const int number : {SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGXCPU, SIGTERM, SIGINT, SIGHUP}) {
@@ -127,6 +133,7 @@ rlim_t present_memory() {
     sigset_t none;
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, nullptr);
+    close_all_but(check.out);
     const rlim_t most = present_memory() + stack_size + memory_limit;
     const rlimit no_core = {0, 0}, processor = {seconds, seconds}, memory = {most, most};
     setrlimit(RLIMIT_CORE, &no_core);

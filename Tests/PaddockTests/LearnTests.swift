@@ -73,7 +73,10 @@ struct LearnTests {
             examples:
               - {name: code, input: "exit 7", expect: {status: failed, exitCode: 7}}
               - {name: signal, input: "kill -KILL $$", expect: {status: failed, signal: SIGKILL}}
-              - {name: term, input: "trap 'exit 5' TERM; sleep 60 & wait", expect: {status: timed_out, exitCode: 5}}
+              - name: term
+                input: "trap 'exit 5' TERM; sleep 600 & wait"
+                limits: {timeoutSeconds: 5, graceSeconds: 60}
+                expect: {status: timed_out, exitCode: 5}
               - {name: stuck, input: "ln -s x /tmp/l; trap '' TERM; while :; do :; done", expect: {status: timed_out}}
             """)
         #expect(try await learned.exitCode() == 0, "\(learned.stderr)")

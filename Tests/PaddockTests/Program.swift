@@ -80,6 +80,11 @@ final class Program: Sendable {
         return (ends[0], ends[1])
     }
 
+    /// posix_spawn_file_actions_addclosefrom_np, which glibc's header shows only to those that ask for GNU's additions.
+    private static let closeFrom = unsafeBitCast(
+        dlsym(nil, "posix_spawn_file_actions_addclosefrom_np"),
+        to: (@convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, CInt) -> CInt).self)
+
     private static func spawn(_ arguments: [String], _ environment: [String], _ streams: [CInt]) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -87,6 +92,8 @@ final class Program: Sendable {
         for (target, source) in streams.enumerated() {
             posix_spawn_file_actions_adddup2(&actions, source, CInt(target))
         }
+        // Connections of other tests end when those close them, however long this program lives.
+        _ = closeFrom(&actions, 3)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

@@ -4,8 +4,8 @@
     paddock/busybox:1   a shell and small tools, one static binary
     paddock/python:3    Python 3 with its standard library, and the same shell and tools
 
-And three that only the tests use: paddock/test-node, paddock/test-java, and paddock/test-go, a static program that Go's
-compiler makes of Tests/Runtimes/main.go.
+And four that only the tests use: paddock/test-node, paddock/test-java, and paddock/test-go, a static program that Go's
+compiler makes of Tests/Runtimes/main.go, and paddock/test-http, programs that speak HTTP.
 
 How: apt resolves the packages against an empty system, so the sources, keys, proxy and pinning that the host has
 configured are used as they are; `apt-get download` fetches and verifies them; their files are merged into one layer
@@ -15,6 +15,7 @@ on when or where they were made, so that the same packages give the same image i
 Up to date is judged by a label: the hash of this file and of the packages that apt would choose now.
 
     images/base/build.py [--force] [--tests] [busybox] [python] [test-node] [test-java] [test-go]
+                         [test-http]
 """
 
 import argparse
@@ -81,6 +82,10 @@ IMAGES = {
         "tag": "paddock/test-go:1", "packages": ["golang-go", "busybox-static"], "program": "Tests/Runtimes/main.go",
         "command": ["/usr/bin/main"],
     },
+    "test-http": {
+        "tag": "paddock/test-http:1", "packages": ["curl", "libzstd1", "python3-requests", "busybox-static"],
+        "command": ["curl"],
+    },
 }
 BASES = ("busybox", "python")
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -128,7 +133,7 @@ class Package:
 
 
 def resolve(names):
-    """What apt would install on an empty system to get `names`, without recommended packages."""
+    """What apt would install on an empty system to get `names`, without recommended packages or those in NOT_NEEDED."""
     with tempfile.TemporaryDirectory(prefix="paddock-apt-") as scratch:
         status = os.path.join(scratch, "status")
         open(status, "w").close()
@@ -149,7 +154,7 @@ def resolve(names):
             packages.append(Package(*match.groups()))
     if not packages:
         raise BuildError(f"apt named no package for {' '.join(names)}")
-    return sorted((p for p in packages if p.name not in NOT_NEEDED), key=lambda p: p.name)
+    return sorted((p for p in packages if p.name not in NOT_NEEDED or p.name in names), key=lambda p: p.name)
 
 
 def with_package_lists(action):

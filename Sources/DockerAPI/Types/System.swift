@@ -30,6 +30,7 @@ public struct EngineInfo: Sendable, Decodable {
 
     public struct Runtime: Sendable, Decodable {
         public let path: String?
+        public let runtimeArgs: [String]?
     }
 }
 

@@ -26,6 +26,9 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup(title: "Limits")
     var limits: LimitOptions
 
+    @OptionGroup(title: "Network")
+    var egress: EgressOptions
+
     @Option(help: ArgumentHelp("A variable for the agent (repeatable).", valueName: "name=value"))
     var env: [Assignment] = []
 
@@ -98,8 +101,11 @@ struct RunCommand: AsyncParsableCommand {
                 control.cancel(grace: grace, why: "nobody reads its output any more")
             }
         }
-        let finished = await ExecutionRunner(host: host).run(request, control: control, sink: writer)
+        let refused = RefusedLines(quiet: quiet)
+        let finished = await ExecutionRunner(host: host).run(
+            request, control: control, sink: writer, egressSink: refused)
         let broken = await writer.flush()
+        refused.end()
         withExtendedLifetime(interrupts) {}
         try show(finished)
         if let broken, !broken.isClosedPipe { throw Failure("output was lost: \(broken)") }

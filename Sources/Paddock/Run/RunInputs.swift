@@ -10,6 +10,7 @@ struct RunInputs {
     private let input: [UInt8]
     private let outputSchema: JSONSchema?
     private let secrets: [(name: String, value: [UInt8])]
+    private let egress: EgressPolicy?
 
     private static let inputLimit = 16 << 20
 
@@ -22,6 +23,7 @@ struct RunInputs {
         input = try Self.input(command.input)
         outputSchema = try manifest?.outputSchema.map { try JSONSchema($0) }
         secrets = try Self.secrets(command.secret)
+        egress = try command.egress.policy(beside: manifest?.egressRules() ?? [])
         try await checkInput()
     }
 
@@ -95,6 +97,7 @@ struct RunInputs {
     func request(images: ImageStore, host: RunnerHost) async throws -> ExecutionRequest {
         let runtime = try await host.runtime(named: command.runtime)
         try runtime.check(limits)
+        try runtime.check(egress)
         let image = try await source.image(images, quiet: command.quiet)
         let words = try image.command(overriddenBy: manifest?.command, arguments: command.arguments)
         // Nobody takes over what a command line leaves behind.
@@ -105,6 +108,7 @@ struct RunInputs {
         request.outputSchema = outputSchema
         request.runtime = runtime
         request.seccomp = manifest?.seccomp
+        request.egress = egress
         return request
     }
 }

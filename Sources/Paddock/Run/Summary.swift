@@ -23,12 +23,20 @@ extension Execution {
             parts.append("\(Self.seconds(usage.cpuMs)) CPU")
         }
         if usage.maxMemoryBytes > 0 { parts.append("\(Self.mebibytes(usage.maxMemoryBytes)) peak") }
+        if let connections = network.connections, !connections.isEmpty {
+            let count = connections.count + (network.droppedConnections ?? 0)
+            parts.append("\(count) \(count == 1 ? "connection" : "connections") out, \(Self.size(usage.egressBytes))")
+        }
         parts += notes.map { "note: \($0.message)" }
         return parts.joined(separator: " · ")
     }
 
     private static func seconds(_ milliseconds: Int) -> String {
         "\(milliseconds / 1000).\(String(milliseconds % 1000 + 1000).dropFirst()) s"
+    }
+
+    private static func size(_ bytes: Int64) -> String {
+        bytes < 1 << 20 ? "\(bytes) bytes" : mebibytes(bytes)
     }
 
     private static func mebibytes(_ bytes: Int64) -> String {

@@ -50,6 +50,8 @@ public struct ExampleRun: Sendable {
             limits: try limits.resolved(), input: input, endsWithRunner: true)
         request.outputSchema = try manifest.outputSchema.map { try JSONSchema($0) }
         request.seccomp = manifest.seccomp
+        let rules = try manifest.egressRules()
+        if !rules.isEmpty { request.egress = try EgressPolicy(rules: rules) }
         request.runtime = runtime
         let sink = CollectingSink()
         let recording = isRecorded ? RecordingSink(passingOnTo: sink) : nil

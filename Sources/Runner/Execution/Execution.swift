@@ -52,13 +52,21 @@ public struct Execution: Sendable {
         public var maxMemoryBytes: Int64 = 0
         /// All that the agent wrote, also what was left out of the log.
         public var logBytes: Int64 = 0
+        /// Both ways, over all its connections.
         public var egressBytes: Int64 = 0
 
         public init() {}
     }
 
-    public struct Network: Sendable, Equatable, Codable {
+    public struct Network: Sendable, Equatable, Encodable {
+        /// `none` or `allowlist`.
         public var mode = "none"
+        /// `HOST:PORT`, in mode `allowlist`.
+        public var allow: [String]?
+        /// In mode `allowlist`, what it tried to reach: the first thousand, in the order in which they ended.
+        public var connections: [EgressRecord]?
+        /// How many more there were.
+        public var droppedConnections: Int?
     }
 
     public let id: ExecutionID

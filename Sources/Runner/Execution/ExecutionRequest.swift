@@ -15,6 +15,8 @@ public struct ExecutionRequest: Sendable {
     public var secrets: [(name: String, value: [UInt8])] = []
     /// What is left of the standard policy; nil for all of it.
     public var seccomp: SeccompRequest?
+    /// What it may reach; nil for nothing.
+    public var egress: EgressPolicy?
     public var runtime = SandboxRuntime.engineDefault
     /// Begins each line in which the recorder tells what the agent calls; nil for a run without it, as almost all are.
     var recorderMarker: String?
@@ -43,10 +45,24 @@ public struct ExecutionRequest: Sendable {
         var order: [Substring] = []
         // LD_*: the image's own libraries are its business, our init and what it starts are not.
         let fromImage = image.environment.filter { !$0.hasPrefix("LD_") }
-        for entry in fromImage + environment + ours {
+        for entry in fromImage + proxyVariables + environment + ours {
             let name = entry.prefix { $0 != "=" }
             if values.updateValue(entry, forKey: name) == nil { order.append(name) }
         }
         return order.compactMap { values[$0] }
+    }
+
+    /// What programs look at to find a proxy. Some read only the one case, some only the other.
+    private var proxyVariables: [String] {
+        guard let egress else { return [] }
+        let proxy = "http://127.0.0.1:\(SandboxPolicy.egressPort)"
+        // What the agent serves to itself never leaves the sandbox. Who lists one of these means the runner's host.
+        let own = ["localhost", "127.0.0.1", "[::1]"].filter { !egress.names(host: $0) }
+            .map { $0 == "[::1]" ? "::1" : $0 }
+        let values = [
+            ("HTTP_PROXY", proxy), ("HTTPS_PROXY", proxy), ("ALL_PROXY", proxy),
+            ("NO_PROXY", own.joined(separator: ",")),
+        ]
+        return values.flatMap { ["\($0.0)=\($0.1)", "\($0.0.lowercased())=\($0.1)"] }
     }
 }

@@ -7,6 +7,7 @@ struct ExecutionRun: Sendable {
     let request: ExecutionRequest
     let host: RunnerHost
     let sink: any LogSink
+    let egressSink: (any EgressSink)?
 
     /// What the tasks of a run leave behind for its account.
     private struct Found: Sendable {
@@ -21,10 +22,11 @@ struct ExecutionRun: Sendable {
     private let found = NIOLockedValueBox(Found())
     private let nonce = LaunchFrame.makeNonce()
 
-    init(request: ExecutionRequest, host: RunnerHost, sink: any LogSink) {
+    init(request: ExecutionRequest, host: RunnerHost, sink: any LogSink, egressSink: (any EgressSink)?) {
         self.request = request
         self.host = host
         self.sink = sink
+        self.egressSink = egressSink
     }
 
     private var containerName: String { request.id.description }
@@ -33,35 +35,46 @@ struct ExecutionRun: Sendable {
         let createdAt = Date()
         let user: SandboxUser
         let policy: SandboxPolicy
+        var proxy: EgressProxy?
         do {
             user = try host.folder.lockUser()
-            policy = try makePolicy(user)
+            proxy = try await startProxy(user)
+            policy = try makePolicy(user, proxy)
         } catch {
             let ending = Ending.failed(.engineError, String(describing: error))
-            return await finished(ending, createdAt: createdAt, finishedAt: Date(), removal: nil)
+            let egress = await proxy?.close()
+            return await finished(ending, createdAt: createdAt, finishedAt: Date(), egress: egress, removal: nil)
         }
         let ending = await live(policy, control)
         let finishedAt = Date()
+        let egress = await proxy?.close()
         let removal = await remove(acknowledged: ending.trailer != nil)
         // The container of a removal that failed may still run under this user id.
         if removal == nil { withExtendedLifetime(user) {} } else { host.keep(user) }
-        return await finished(ending, createdAt: createdAt, finishedAt: finishedAt, removal: removal)
+        return await finished(
+            ending, createdAt: createdAt, finishedAt: finishedAt, egress: egress, removal: removal)
     }
 
-    private func makePolicy(_ user: SandboxUser) throws -> SandboxPolicy {
+    private func startProxy(_ user: SandboxUser) async throws -> EgressProxy? {
+        guard let egress = request.egress else { return nil }
+        return try await EgressProxy.start(
+            egress, socketPath: host.egressSocketPath(uid: user.uid), uid: user.uid, sink: egressSink)
+    }
+
+    private func makePolicy(_ user: SandboxUser, _ proxy: EgressProxy?) throws -> SandboxPolicy {
         var files = try host.folder.files(uid: user.uid)
         if request.recorderMarker != nil { files.recorder = try host.folder.recorder() }
         return SandboxPolicy(
             imageID: request.image.id, uid: user.uid, limits: request.limits, runtime: request.runtime,
             volumes: request.image.volumes, files: files,
             seccompProfile: try seccompPolicy.engineProfile(),
-            labels: host.labels(for: request.id))
+            labels: host.labels(for: request.id), egressSocket: proxy?.socketPath)
     }
 
     private var seccompPolicy: SeccompPolicy {
         get throws {
             if request.recorderMarker != nil { return .recording }
-            return try request.seccomp.map { try .narrowed(to: $0) } ?? .standard
+            return try request.seccomp.map { try .narrowed(to: $0, withForwarder: request.egress != nil) } ?? .standard
         }
     }
 
@@ -220,7 +233,8 @@ struct ExecutionRun: Sendable {
             workingDirectory: request.image.workingDirectory, outputLimit: limits.outputKiB * 1024,
             backstop: .seconds(limits.timeoutSeconds + limits.graceSeconds + 30),
             cpuLimit: limits.cpuSeconds.map { .seconds($0) }, endsWithRunner: request.endsWithRunner,
-            secrets: request.secrets, input: request.input)
+            egressPort: request.egress.map { _ in SandboxPolicy.egressPort }, secrets: request.secrets,
+            input: request.input)
     }
 
     // MARK: The end
@@ -268,7 +282,7 @@ struct ExecutionRun: Sendable {
     }
 
     private func finished(
-        _ ending: Ending, createdAt: Date, finishedAt: Date, removal: DockerError?
+        _ ending: Ending, createdAt: Date, finishedAt: Date, egress: EgressReport?, removal: DockerError?
     ) async -> FinishedExecution {
         let found = self.found.withLockedValue { $0 }
         var execution = Execution(
@@ -282,7 +296,13 @@ struct ExecutionRun: Sendable {
         execution.finishedAt = finishedAt
         execution.runtime = found.runtime ?? request.runtime.name
         execution.notes = ending.notes
+        if let policy = request.egress {
+            execution.network = .init(
+                mode: "allowlist", allow: policy.rules.map(\.description), connections: egress?.records ?? [],
+                droppedConnections: egress?.droppedRecords ?? 0)
+        }
         execution.usage.logBytes = found.log.total
+        execution.usage.egressBytes = egress?.bytes ?? 0
         if let trailer = ending.trailer {
             execution.usage.wallMs = Int(trailer.wall / .milliseconds(1))
             execution.usage.cpuMs = Int(trailer.cpu / .milliseconds(1))
@@ -300,6 +320,6 @@ struct ExecutionRun: Sendable {
                     message: "\(found.log.droppedBytes) bytes left out past \(request.limits.logMiB) MiB"))
         }
         return FinishedExecution(
-            execution: execution, droppedLogBytes: found.log.droppedBytes, removalFailure: removal)
+            execution: execution, droppedLogBytes: found.log.droppedBytes, egress: egress, removalFailure: removal)
     }
 }

@@ -12,10 +12,12 @@ public struct ExecutionRunner: Sendable {
     /// - Parameters:
     ///   - control: cancels it from outside.
     ///   - sink: where its log goes.
+    ///   - egressSink: told of each of its connections.
     public func run(
-        _ request: ExecutionRequest, control: ExecutionControl, sink: any LogSink
+        _ request: ExecutionRequest, control: ExecutionControl, sink: any LogSink,
+        egressSink: (any EgressSink)? = nil
     ) async -> FinishedExecution {
-        let run = ExecutionRun(request: request, host: host, sink: sink)
+        let run = ExecutionRun(request: request, host: host, sink: sink, egressSink: egressSink)
         return await withTaskCancellationHandler {
             // A task of its own: a cancelled one could not end and remove what it has begun.
             await Task { await run.toEnd(control) }.value
@@ -30,6 +32,8 @@ public struct FinishedExecution: Sendable {
     public let execution: Execution
     /// Bytes of the log past its limit.
     public let droppedLogBytes: Int64
+    /// nil for an execution that could reach nothing.
+    public let egress: EgressReport?
     /// Why the container could not be removed; the next runner tries again.
     public let removalFailure: DockerError?
 }

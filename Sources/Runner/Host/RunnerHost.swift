@@ -29,7 +29,7 @@ public struct RunnerHost: Sendable {
         guard let name else { return .engineDefault }
         let known = try await client.info().runtimes ?? [:]
         guard let runtime = known[name] else { throw UnknownRuntime(name: name, known: Array(known.keys)) }
-        return SandboxRuntime(name: name, path: runtime.path)
+        return SandboxRuntime(name: name, path: runtime.path, arguments: runtime.runtimeArgs ?? [])
     }
 
     /// What marks a container as ours.
@@ -37,10 +37,13 @@ public struct RunnerHost: Sendable {
         [Label.state: folder.id, Label.runner: lock.id, Label.execution: execution.description]
     }
 
+    /// Where the proxy of a sandbox of this runner listens.
+    func egressSocketPath(uid: UInt32) throws -> String { try folder.egressSocketPath(runner: lock.id, uid: uid) }
+
     /// Keeps a user id from the next sandbox, since the last one may not be gone.
     func keep(_ user: SandboxUser) { keptUsers.withLockedValue { $0.append(user) } }
 
-    /// Removes the containers of runners of this folder that have died. Others are never touched.
+    /// Removes the containers and sockets of runners of this folder that have died. Others are never touched.
     /// - Returns: what was removed, and what could not be.
     public func reap() async throws -> (removed: [String], failed: [DockerError]) {
         let containers = try await client.listContainers(filters: ["label": ["\(Label.state)=\(folder.id)"]])
@@ -62,6 +65,7 @@ public struct RunnerHost: Sendable {
         // Runners that died before they made a container, or whose containers are gone.
         let owners = Set(containers.compactMap { $0.labels[Label.runner] })
         for runner in folder.runners() where !owners.contains(runner) { _ = folder.lockDeadRunner(runner) }
+        folder.removeDeadSockets()
         return (removed, failed)
     }
 }

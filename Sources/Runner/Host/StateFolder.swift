@@ -4,6 +4,7 @@ import Foundation
 ///
 /// - `sandbox-init-HASH`, `hosts`, `passwd-UID`: mounted into sandboxes, read-only
 /// - `runners/ID`: locked while that runner lives; a container whose runner's file is free has no owner
+/// - `egress/RUNNER-UID`: the socket of a sandbox's proxy, for as long as it runs
 /// - `users/N`: locked while a sandbox uses the Nth user id
 /// - `id`: names this folder in the labels of its containers
 public struct StateFolder: Sendable {
@@ -137,6 +138,26 @@ public struct StateFolder: Sendable {
     /// The runners that have a file, alive or dead.
     func runners() -> [String] {
         (try? FileManager.default.contentsOfDirectory(atPath: path + "/runners")) ?? []
+    }
+
+    /// - Throws: ``Failure`` for a folder whose path leaves no room: a unix socket's is at most 107 bytes, unix(7).
+    func egressSocketPath(runner: String, uid: UInt32) throws -> String {
+        try Self.makeFolder(path + "/egress")
+        let socket = "\(path)/egress/\(runner)-\(uid)"
+        guard socket.utf8.count <= 107 else {
+            throw Failure(path: socket, reason: "this is longer than the 107 bytes that a unix socket's path may have")
+        }
+        return socket
+    }
+
+    /// Removes the sockets of runners that have no file any more.
+    func removeDeadSockets() {
+        let sockets = (try? FileManager.default.contentsOfDirectory(atPath: path + "/egress")) ?? []
+        // Listed after them: a runner has its file before its first socket.
+        let living = Set(runners())
+        for socket in sockets where !living.contains(String(socket.prefix { $0 != "-" })) {
+            unlink("\(path)/egress/\(socket)")
+        }
     }
 
     /// Takes over the file of a runner that has died; nil while it lives.

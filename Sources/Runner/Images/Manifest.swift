@@ -14,7 +14,7 @@ public struct Manifest: Sendable, Decodable {
     public var inputSchema: JSONValue?
     public var outputSchema: JSONValue?
     public var limits: LimitsRequest?
-    public var network: Execution.Network?
+    public var network: NetworkRequest?
     /// A stricter profile than the standard one.
     public var seccomp: SeccompRequest?
     public var examples: [Example]?
@@ -122,9 +122,7 @@ public struct Manifest: Sendable, Decodable {
         } catch {
             throw Invalid(description: "seccomp.\(error)")
         }
-        if let mode = network?.mode, mode != "none" {
-            throw Invalid(description: "network.mode: '\(mode)' is not supported; only none is")
-        }
+        _ = try egressRules()
     }
 
     // MARK: YAML to JSON
@@ -158,7 +156,7 @@ public struct Manifest: Sendable, Decodable {
                 "memoryMiB", "cpus", "pids", "timeoutSeconds", "cpuSeconds", "tmpMiB", "logMiB", "outputKiB",
                 "openFiles", "graceSeconds",
             ],
-            "network": ["mode"],
+            "network": ["mode", "allow"],
             "seccomp": ["allow"],
             "examples[]": ["name", "input", "limits", "expect"],
             "expect": [

@@ -11,6 +11,8 @@ struct LaunchFrame: Sendable {
     var cpuLimit: Duration?
     /// End the agent when the runner goes away.
     var endsWithRunner: Bool
+    /// Where the init's forwarder listens on 127.0.0.1; nil for an execution that reaches nothing.
+    var egressPort: Int?
     var secrets: [(name: String, value: [UInt8])] = []
     var input: [UInt8]
 
@@ -54,6 +56,7 @@ struct LaunchFrame: Sendable {
         record("d", backstop.wholeMilliseconds.littleEndianBytes)
         if let cpuLimit { record("c", cpuLimit.wholeMilliseconds.littleEndianBytes) }
         if endsWithRunner { record("h", []) }
+        if let egressPort { record("p", UInt64(egressPort).littleEndianBytes) }
         for secret in secrets { record("s", Array(secret.name.utf8) + [0] + secret.value) }
         guard body.count <= Self.bodyLimit else {
             throw Invalid(

@@ -12,6 +12,9 @@ public struct SandboxPolicy: Sendable {
 
     /// Where the init is mounted.
     static let initPath = "/.paddock/init"
+    /// Where the init's forwarder finds the proxy, and where the agent finds the forwarder.
+    static let egressPath = "/.paddock/egress.sock"
+    static let egressPort = 3128
     static let recorderPath = "/.paddock/recorder"
     static let outputPath = "/run/paddock/output.json"
     /// `/run/paddock` holds the output file and the secrets.
@@ -47,6 +50,8 @@ public struct SandboxPolicy: Sendable {
     /// As the Engine takes it.
     let seccompProfile: String
     let labels: [String: String]
+    /// The proxy's socket on the host; nil for a sandbox that reaches nothing.
+    var egressSocket: String?
 
     /// Files of ours that the sandbox sees, read-only.
     struct HostFiles: Sendable {
@@ -57,8 +62,11 @@ public struct SandboxPolicy: Sendable {
         var recorder: String?
     }
 
-    /// The tasks that the cgroup allows: the agent's, the init and the recorder, or what gVisor needs to run as many.
-    var cgroupPids: Int { runtime.hostTasks(for: limits.pids + (files.recorder == nil ? 1 : 2)) }
+    /// The tasks that the cgroup allows: the agent's and those of ours beside it, or what gVisor needs to run as many.
+    var cgroupPids: Int {
+        let ours = 1 + (egressSocket == nil ? 0 : 1) + (files.recorder == nil ? 0 : 1)
+        return runtime.hostTasks(for: limits.pids + ours)
+    }
     var memoryBytes: Int64 { Int64(limits.memoryMiB) << 20 }
 
     /// Limits of one process, setrlimit(2). A file's size has one for the sake of sparse files; it is beyond what any
@@ -116,6 +124,9 @@ extension SandboxPolicy {
             .init(type: "bind", source: files.passwd, target: "/etc/passwd", readOnly: true),
             .init(type: "bind", source: files.hosts, target: "/etc/hosts", readOnly: true),
         ]
+        if let egressSocket {
+            host.mounts?.append(.init(type: "bind", source: egressSocket, target: Self.egressPath, readOnly: true))
+        }
         if let recorder = files.recorder {
             host.mounts?.append(.init(type: "bind", source: recorder, target: Self.recorderPath, readOnly: true))
         }

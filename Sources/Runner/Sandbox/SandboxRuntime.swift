@@ -11,6 +11,8 @@ public struct SandboxRuntime: Sendable, Equatable {
     /// As the Engine knows it; nil for its default.
     public let name: String?
     let kernel: Kernel
+    /// Whether a sandbox can connect to a unix socket of the host's that is mounted into it.
+    private(set) var opensHostSockets = true
 
     /// Whatever the Engine has as its default. It must share the host's kernel: verification refuses any other.
     public static let engineDefault = SandboxRuntime(name: nil, kernel: .host)
@@ -20,10 +22,14 @@ public struct SandboxRuntime: Sendable, Equatable {
         self.kernel = kernel
     }
 
-    /// - Parameter path: of the program, as the Engine's configuration has it; a runtime is known by it.
-    init(name: String, path: String?) {
+    /// - Parameters:
+    ///   - path: of the program, as the Engine's configuration has it; a runtime is known by it.
+    ///   - arguments: that the Engine gives it.
+    init(name: String, path: String?, arguments: [String] = []) {
         let program = (path ?? name).split(separator: "/").last ?? ""
         self.init(name: name, kernel: program.hasPrefix("runsc") || name.hasPrefix("runsc") ? .gvisor : .host)
+        let values = ["open", "all"].flatMap { ["--host-uds=\($0)", "-host-uds=\($0)"] }
+        opensHostSockets = kernel == .host || arguments.contains { values.contains($0) }
     }
 
     /// How many tasks of the host it takes to run this many of the agent's.
@@ -35,6 +41,15 @@ public struct SandboxRuntime: Sendable, Equatable {
         case .host: pids
         case .gvisor: 128 + pids * 12
         }
+    }
+
+    /// - Throws: ``Limits/Invalid`` for an allow-list that this runtime has no way out for.
+    public func check(_ egress: EgressPolicy?) throws {
+        guard egress != nil, !opensHostSockets else { return }
+        throw Limits.Invalid(
+            name: "network",
+            message: "unenforceable_limit: the runtime \(name ?? "gVisor") opens no unix socket of the host's, and the "
+                + "way out is one. Add \"--host-uds=open\" to its runtimeArgs, or choose a runtime such as runc")
     }
 
     /// - Throws: ``Limits/Invalid`` for a limit that this runtime cannot hold.

@@ -18,6 +18,22 @@ struct TLSTests {
         }
     }
 
+    @Test("answers of every size come whole")
+    func sizes() async throws {
+        try await PrivateCluster.with(tls: true) { cluster in
+            try await cluster.send("password hush")
+            let port = try await cluster.send("port")
+            let url = "postgresql://paddock:hush@localhost:\(port)/postgres?hostaddr=127.0.0.1&sslmode=require"
+            try await DatabaseLocation(url: url, stateFolder: "/").withDatabase { database in
+                for size in stride(from: 1, to: 200_000, by: 997) {
+                    let row = try await database.query("SELECT repeat('x', CAST(\(size) AS INTEGER)) AS text").first
+                    let text: String? = try row?["text"]
+                    #expect(text?.utf8.count == size)
+                }
+            }
+        }
+    }
+
     @Test("the URL's parameters decide what is accepted")
     func parameters() async throws {
         try await PrivateCluster.with(tls: true) { cluster in

@@ -1,0 +1,56 @@
+/// Where an execution may connect to, and how much.
+public struct EgressPolicy: Sendable, Equatable {
+    public struct Limits: Sendable, Equatable {
+        /// Connections at once.
+        public var connections = 256
+        /// From the beginning of a connection, or the end of the last answer on it, to the end of the next request's
+        /// head.
+        public var head: Duration = .seconds(30)
+        /// For a name to be resolved.
+        public var resolve: Duration = .seconds(10)
+        /// For a connection to one address.
+        public var connect: Duration = .seconds(10)
+        /// Without a byte in either direction. Long: an API may think for minutes before it answers.
+        public var idle: Duration = .seconds(600)
+        /// Both directions of all connections together; nil for no limit.
+        public var bytes: Int64?
+
+        public init() {}
+    }
+
+    public let rules: [EgressRule]
+    /// Reserved ranges that may be connected to, for hosts that a rule names. A cloud's metadata service is only let
+    /// through by its own address.
+    public let allowedPrivate: [AddressRange]
+    public var limits = Limits()
+
+    /// A policy that cannot be used.
+    public struct Invalid: Error, Sendable, CustomStringConvertible {
+        public let description: String
+    }
+
+    /// - Throws: ``Invalid`` for no rule at all, or for a private range that holds public addresses.
+    public init(rules: [EgressRule], allowedPrivate: [AddressRange] = []) throws {
+        guard !rules.isEmpty else { throw Invalid(description: "an allow-list needs at least one host") }
+        for range in allowedPrivate where !ReservedAddresses.hold(range) {
+            throw Invalid(
+                description: "\(range) is not within one private range: write one such as 10.0.0.0/8 or 127.0.0.1/32")
+        }
+        var seen: Set<EgressRule> = []
+        self.rules = rules.filter { seen.insert($0).inserted }
+        self.allowedPrivate = allowedPrivate
+    }
+
+    /// Whether a rule names exactly this host, with any port.
+    func names(host: String) -> Bool { rules.contains { $0.description.hasPrefix(host + ":") } }
+
+    func allows(_ target: EgressTarget) -> Bool { rules.contains { $0.allows(target) } }
+
+    /// Why the address may not be connected to: completes "is …". nil for one that may.
+    func objection(to address: IPAddress) -> String? {
+        guard let entry = ReservedAddresses.entry(for: address) else { return nil }
+        // A range within the entry that names the address: 169.254.0.0/16 does not let the metadata service through.
+        let isListed = allowedPrivate.contains { entry.range.contains($0) && $0.contains(address) }
+        return isListed ? nil : entry.what
+    }
+}

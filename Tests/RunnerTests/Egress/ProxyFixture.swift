@@ -1,0 +1,85 @@
+import Foundation
+import NIOConcurrencyHelpers
+
+@testable import Runner
+
+/// Answers as it is told, and counts.
+final class StubResolver: EgressResolver {
+    private let answers: NIOLockedValueBox<[String: [[String]]]>
+    private let count = NIOLockedValueBox(0)
+
+    /// - Parameter answers: for each name its addresses, lookup after lookup; the last one is for all that follow.
+    init(_ answers: [String: [[String]]]) { self.answers = NIOLockedValueBox(answers) }
+
+    var lookups: Int { count.withLockedValue { $0 } }
+
+    func addresses(of name: String) async throws -> [IPAddress] {
+        count.withLockedValue { $0 += 1 }
+        if name == "slow.test" { try await Task.sleep(for: .seconds(30)) }
+        let texts: [String] = answers.withLockedValue { answers in
+            guard var left = answers[name], let next = left.first else { return [] }
+            if left.count > 1 { left.removeFirst() }
+            answers[name] = left
+            return next
+        }
+        return texts.compactMap { IPAddress($0) }
+    }
+
+    func close() {}
+}
+
+/// Keeps the records that a proxy files.
+final class RecordSink: EgressSink {
+    private let box = NIOLockedValueBox<[EgressRecord]>([])
+    var records: [EgressRecord] { box.withLockedValue { $0 } }
+    func take(_ record: EgressRecord) { box.withLockedValue { $0.append(record) } }
+}
+
+/// A proxy on a socket in a folder of its own.
+struct ProxyFixture: Sendable {
+    let proxy: EgressProxy
+    let sink: RecordSink
+    let resolver: StubResolver
+
+    var path: String { proxy.socketPath }
+
+    /// - Parameter allowed: rules.
+    static func run<Result>(
+        allowing allowed: [String], private ranges: [String] = ["127.0.0.0/8"],
+        names: [String: [[String]]] = ["local.test": [["127.0.0.1"]]],
+        limits: EgressPolicy.Limits = .init(), _ body: (ProxyFixture) async throws -> Result
+    ) async throws -> (Result, EgressReport) {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "egress-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        var policy = try EgressPolicy(
+            rules: allowed.map { try EgressRule($0) }, allowedPrivate: ranges.map { try AddressRange($0) })
+        policy.limits = limits
+        let sink = RecordSink()
+        let resolver = StubResolver(names)
+        let proxy = try await EgressProxy.start(
+            policy, socketPath: folder.path() + "/s", uid: geteuid(), sink: sink, resolver: resolver)
+        let fixture = ProxyFixture(proxy: proxy, sink: sink, resolver: resolver)
+        do {
+            let result = try await body(fixture)
+            return (result, await proxy.close())
+        } catch {
+            _ = await proxy.close()
+            throw error
+        }
+    }
+
+    /// Sends one request and reads to the end of the connection.
+    func exchange(_ request: String) async throws -> String {
+        try await Wire.connect(to: path) { wire in
+            try await wire.send(request)
+            return try await wire.readToEnd()
+        }
+    }
+
+    /// Waits until as many records as that have been filed.
+    func records(_ count: Int) async throws -> [EgressRecord] {
+        for _ in 0..<1000 where sink.records.count < count { try await Task.sleep(for: .milliseconds(10)) }
+        return sink.records
+    }
+}
