@@ -58,17 +58,19 @@ public struct ExecutionQueue: Sendable {
     @discardableResult
     public func submit(_ submission: Submission, in transaction: Transaction) async throws -> Bool {
         let (user, priority) = (submission.userID, submission.priority)
+        // ORDER BY and not max(): one step in the index, whatever PostgreSQL believes about the number of rows.
         let rows = try await transaction.query(
             """
             SELECT
                 (SELECT count(*) FROM executions WHERE id = \(submission.id)) AS known,
                 (SELECT count(*) FROM (
                     SELECT 1 AS one FROM executions WHERE state = 'queued' LIMIT \(configuration.capacity)) AS q) AS waiting,
-                (SELECT max(turn) FROM executions WHERE fence > 0 AND priority = \(priority)) AS served,
-                (SELECT max(turn) FROM executions
-                    WHERE fence > 0 AND user_id = \(user) AND priority = \(priority)) AS user_served,
-                (SELECT max(turn) FROM executions
-                    WHERE state = 'queued' AND user_id = \(user) AND priority = \(priority)) AS user_waiting
+                (SELECT turn FROM executions WHERE fence > 0 AND priority = \(priority)
+                    ORDER BY turn DESC LIMIT 1) AS served,
+                (SELECT turn FROM executions WHERE fence > 0 AND user_id = \(user) AND priority = \(priority)
+                    ORDER BY turn DESC LIMIT 1) AS user_served,
+                (SELECT turn FROM executions WHERE state = 'queued' AND user_id = \(user) AND priority = \(priority)
+                    ORDER BY turn DESC LIMIT 1) AS user_waiting
             """)
         guard let now = rows.first, try now["known"] == 0 else { return false }
         guard try now["waiting"] < configuration.capacity else {
