@@ -24,10 +24,10 @@ public final class LogHub: Sendable {
     public func run() async { await journal.run() }
 
     /// Opens the log of an execution that runs here, behind what is stored of it.
-    public func write(_ lease: Lease) async throws -> LogWriter {
-        let position = try await repository.position(of: lease.execution)
+    public func write(_ lease: ExecutionQueue.Lease, of execution: ExecutionID) async throws -> LogWriter {
+        let position = try await repository.position(of: execution)
         let live = LiveLog(end: position.offset)
-        logs.withLockedValue { $0[lease.execution] = Weak(live: live) }
+        logs.withLockedValue { $0[execution] = Weak(live: live) }
         return LogWriter(lease, position: position, journal: journal, live: live)
     }
 

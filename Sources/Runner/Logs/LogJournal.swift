@@ -15,10 +15,10 @@ public final class LogJournal: Sendable {
 
     /// One execution's log, on its way to the store.
     final class Entry: Sendable {
-        let lease: Lease
+        let lease: ExecutionQueue.Lease
         let live: LiveLog
 
-        init(lease: Lease, live: LiveLog) {
+        init(lease: ExecutionQueue.Lease, live: LiveLog) {
             self.lease = lease
             self.live = live
         }
@@ -53,7 +53,7 @@ public final class LogJournal: Sendable {
 
     /// Takes a record of a log whose last record ended at the position.
     /// - Parameter waits: whether to wait while too much of it is not stored yet.
-    /// - Throws: ``Lease/Lost``, or what the database said that will not pass.
+    /// - Throws: ``QueueError`` with code `lease_lost`, or what the database said that will not pass.
     func append(_ record: LogRecord, after position: LogPosition, _ entry: Entry, waits: Bool) async throws {
         let key = ObjectIdentifier(entry)
         let (storer, isOver): (CheckedContinuation<Void, Never>?, Bool) = try state.withLockedValue { state in
@@ -152,7 +152,7 @@ public final class LogJournal: Sendable {
                 let lost = Set(try await repository.append(batches))
                 for item in pending {
                     let isLost = lost.contains(item.entry.lease)
-                    finish(item, isLost ? Lease.Lost(lease: item.entry.lease) : nil)
+                    finish(item, isLost ? QueueError.leaseLost(item.entry.lease) : nil)
                 }
                 return
             } catch {

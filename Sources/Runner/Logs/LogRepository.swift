@@ -13,16 +13,18 @@ public struct LogRepository: Sendable {
     /// Stores batches of several logs in one transaction. One that is there already is left as it is.
     /// - Returns: those whose lease is lost; nothing of theirs is stored.
     /// - Throws: `DatabaseError`; nothing is stored then, but with code `commit_unknown`.
-    func append(_ batches: [(lease: Lease, batch: LogBatch)]) async throws -> [Lease] {
+    func append(_ batches: [(lease: ExecutionQueue.Lease, batch: LogBatch)]) async throws -> [ExecutionQueue.Lease] {
         try await database.transaction { transaction in
-            var lost: [Lease] = []
+            var lost: [ExecutionQueue.Lease] = []
             for (lease, batch) in batches where try await !append(batch, lease, transaction) { lost.append(lease) }
             return lost
         }
     }
 
-    private func append(_ batch: LogBatch, _ lease: Lease, _ transaction: Transaction) async throws -> Bool {
-        let id = lease.execution.description
+    private func append(
+        _ batch: LogBatch, _ lease: ExecutionQueue.Lease, _ transaction: Transaction
+    ) async throws -> Bool {
+        let id = lease.executionID
         let position = batch.position
         let changes = try await transaction.execute(
             """
@@ -32,7 +34,8 @@ public struct LogRepository: Sendable {
             SELECT \(id), \(batch.firstOffset), \(position.offset), \(batch.firstSequence), \(position.nextSequence),
                 \(position.stdoutBytes), \(position.stderrBytes), \(batch.encoded), \(Date())
             WHERE EXISTS (
-                SELECT 1 FROM executions WHERE id = \(id) AND fence = \(lease.fence) AND finished_at IS NULL)
+                SELECT 1 FROM executions
+                WHERE id = \(id) AND lease_holder = \(lease.holder) AND fence = \(lease.fence))
             ON CONFLICT (execution_id, first_offset) DO NOTHING
             """)
         if changes > 0 {

@@ -1,6 +1,7 @@
 public import DockerAPI
 import Foundation
 import NIOConcurrencyHelpers
+import Storage
 
 /// The log of one execution that runs here.
 public final class LogWriter: LogSink {
@@ -14,7 +15,7 @@ public final class LogWriter: LogSink {
     private let state: NIOLockedValueBox<State>
 
     /// - Parameter position: where the stored log ends.
-    init(_ lease: Lease, position: LogPosition, journal: LogJournal, live: LiveLog) {
+    init(_ lease: ExecutionQueue.Lease, position: LogPosition, journal: LogJournal, live: LiveLog) {
         self.journal = journal
         entry = LogJournal.Entry(lease: lease, live: live)
         state = NIOLockedValueBox(State(position: position))
@@ -35,7 +36,7 @@ public final class LogWriter: LogSink {
     public func stored() async throws { try await journal.stored(entry) }
 
     /// Says how much past the log's limit was left out, waits until all is stored, and lets followers end.
-    /// - Throws: ``Lease/Lost``, or what the database said that will not pass.
+    /// - Throws: ``QueueError`` with code `lease_lost`, or what the database said that will not pass.
     public func finish(droppedBytes: Int64) async throws {
         executionIsEnding()
         defer {

@@ -10,4 +10,6 @@ public enum SQLWord: String, Sendable {
     case identity
     /// At the end of a `SELECT`: `FOR UPDATE SKIP LOCKED`, and nothing on SQLite, whose transactions do not overlap.
     case forUpdateSkipLocked
+    /// The database's clock when the statement starts, as a `Date` is stored: one clock for all nodes.
+    case now
 }

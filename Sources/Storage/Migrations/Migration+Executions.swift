@@ -25,16 +25,24 @@ extension Migration {
                 lease_expires_at BIGINT,
                 heartbeat_at BIGINT,
                 CHECK ((lease_holder IS NULL) = (lease_expires_at IS NULL)),
+                CHECK ((lease_holder IS NOT NULL) = (state IN ('starting', 'running', 'stopping'))),
                 CHECK ((finished_at IS NULL) = (state IN ('queued', 'starting', 'running', 'stopping'))),
                 CHECK ((finished_at IS NULL) = (ending IS NULL))
             )
             """,
-            // What is to be claimed next, and who has asked for how much: as large as the queue, not as the history.
+            // What waits: as large as the queue, not as the history.
             """
             CREATE INDEX executions_queue ON executions (priority DESC, turn, created_at, id) WHERE state = 'queued'
             """,
             """
             CREATE INDEX executions_queue_by_user ON executions (user_id, priority, turn) WHERE state = 'queued'
+            """,
+            // The last turns that were served, of all and of each user.
+            """
+            CREATE INDEX executions_served ON executions (priority, turn) WHERE fence > 0
+            """,
+            """
+            CREATE INDEX executions_served_by_user ON executions (user_id, priority, turn) WHERE fence > 0
             """,
             // What may be overdue.
             """
@@ -42,12 +50,6 @@ extension Migration {
             """,
             """
             CREATE INDEX executions_deadlines ON executions (deadline) WHERE finished_at IS NULL
-            """,
-            """
-            CREATE INDEX executions_by_user ON executions (user_id, created_at, id)
-            """,
-            """
-            CREATE INDEX executions_by_agent ON executions (agent_id, created_at, id)
             """,
             """
             CREATE TABLE execution_usage (

@@ -3,6 +3,7 @@ import DockerAPI
 import Foundation
 import Logging
 import Storage
+import Testing
 
 @testable import Runner
 
@@ -30,15 +31,18 @@ struct LogFixture: Sendable {
         return result
     }
 
-    /// An execution that runs, under this fence.
-    func lease(fence: Int64 = 1) async throws -> Lease {
+    /// An execution that runs here, and its lease.
+    func execution() async throws -> (id: ExecutionID, lease: ExecutionQueue.Lease) {
         let id = ExecutionID()
-        try await database.execute(
-            """
-            INSERT INTO executions (id, user_id, state, priority, turn, request, created_at, deadline, fence)
-            VALUES (\(id.description), 'usr_a', 'running', 0, 0, '{}', \(Date()), \(Date()), \(fence))
-            """)
-        return Lease(execution: id, fence: fence)
+        let queue = ExecutionQueue()
+        return try await database.transaction { transaction in
+            try await queue.submit(
+                .init(
+                    id: id.description, userID: "usr_a", agentID: nil, request: "{}", patience: .seconds(600)),
+                in: transaction)
+            let claim = try await queue.claim(for: "node", startingWithin: .seconds(600), in: transaction)
+            return (id, try #require(claim).lease)
+        }
     }
 
     /// All of a log as it is stored.

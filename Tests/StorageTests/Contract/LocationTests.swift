@@ -16,7 +16,7 @@ struct LocationTests {
             ("postgresql://db.example/paddock", "postgresql://db.example/paddock"),
             ("postgres://u:hush@db.example:5433/paddock?sslmode=require", "postgresql://db.example:5433/paddock"),
             ("postgresql://u:hush%40hush@db.example/paddock", "postgresql://db.example/paddock"),
-            ("postgresql://u:hush@one,two:5433/paddock", "postgresql://one,two:5432,5433/paddock"),
+            ("postgresql://u:hush@one,two:5433/paddock", "postgresql://one,two:5433/paddock"),
             ("postgresql:///paddock?host=/run/postgresql&password=hush", "postgresql:///run/postgresql/paddock"),
         ] as [(String?, String)])
     func good(_ url: String?, _ shown: String) throws {

@@ -7,7 +7,7 @@ import Testing
 struct TLSTests {
     private func attempt(_ url: String) async throws -> DatabaseError? {
         var configuration = Database.Configuration()
-        configuration.acquireTimeout = .milliseconds(500)
+        configuration.acquireTimeout = .seconds(3)
         do {
             try await DatabaseLocation(url: url, stateFolder: "/").withDatabase(configuration) { database in
                 let row = try await database.query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").first
@@ -16,6 +16,22 @@ struct TLSTests {
             return nil
         } catch let error as DatabaseError {
             return error
+        }
+    }
+
+    @Test("answers of every size come whole")
+    func sizes() async throws {
+        try await PrivateCluster.with(tls: true) { cluster in
+            try await cluster.send("password hush")
+            let port = try await cluster.send("port")
+            let url = "postgresql://paddock:hush@localhost:\(port)/postgres?hostaddr=127.0.0.1&sslmode=require"
+            try await DatabaseLocation(url: url, stateFolder: "/").withDatabase { database in
+                for size in stride(from: 1, to: 200_000, by: 997) {
+                    let row = try await database.query("SELECT repeat('x', CAST(\(size) AS INTEGER)) AS text").first
+                    let text: String? = try row?["text"]
+                    #expect(text?.utf8.count == size)
+                }
+            }
         }
     }
 

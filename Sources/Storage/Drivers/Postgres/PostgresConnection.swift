@@ -137,6 +137,8 @@ final class PostgresConnection: @unchecked Sendable {
     }
 
     private func wait(orWriting: Bool, _ patience: inout Patience) async throws {
+        // libpq takes a TLS record in parts, and the socket has nothing more to say then.
+        guard paddock_pq_has_pending(raw) == 0 else { return }
         let socket = PQsocket(raw)
         guard socket >= 0 else { throw lost }
         let late: any Error =
@@ -162,9 +164,11 @@ final class PostgresConnection: @unchecked Sendable {
         struct Late: Error {}
         let socket = PQsocket(raw)
         guard socket >= 0 else { throw lost }
-        do {
-            try await poller.wait(for: socket, until: deadline, shot: wake) { Late() }
-        } catch is Late {}
+        if paddock_pq_has_pending(raw) == 0 {
+            do {
+                try await poller.wait(for: socket, until: deadline, shot: wake) { Late() }
+            } catch is Late {}
+        }
         guard PQconsumeInput(raw) == 1 else { throw lost }
         return takeNotifications()
     }

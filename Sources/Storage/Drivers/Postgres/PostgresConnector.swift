@@ -44,9 +44,18 @@ final class PostgresConnector: Sendable {
             } catch let error as DatabaseError {
                 note(error)
                 guard ContinuousClock.now < deadline else { throw error }
+            } catch is Late {
+                // What an attempt before this one has said is of more use.
+                if let reason = state.withLockedValue({ $0.pause?.reason }) { throw reason }
+                let error = DatabaseError(
+                    .databaseUnavailable, "\(url): the database did not take a connection in time")
+                note(error)
+                throw error
             }
         }
     }
+
+    private struct Late: Error {}
 
     private func open(until deadline: ContinuousClock.Instant) async throws -> PostgresConnection {
         let opened = OneShot<PostgresConnection>()
@@ -56,9 +65,7 @@ final class PostgresConnector: Sendable {
             guard ContinuousClock.now < deadline else { return }
             opened.give(Result { try PostgresConnection(url, poller: poller) })
         }
-        let connection = try await opened.value(until: deadline) { [url] in
-            DatabaseError(.databaseUnavailable, "\(url): the database did not take a connection in time")
-        }
+        let connection = try await opened.value(until: deadline) { Late() }
         try await prepare(connection, until: deadline)
         return connection
     }
