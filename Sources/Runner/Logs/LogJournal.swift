@@ -156,7 +156,7 @@ public final class LogJournal: Sendable {
                 }
                 return
             } catch {
-                if !error.mayPass {
+                if !((error as? DatabaseError)?.mayPass ?? (error is CancellationError)) {
                     if pending.count == 1 { return finish(pending[0], error) }
                     // One that cannot be stored must not hold up the others.
                     for item in pending { await store([item]) }
@@ -189,15 +189,5 @@ public final class LogJournal: Sendable {
         for waiter in waiters {
             if let error { waiter.resume(throwing: error) } else { waiter.resume() }
         }
-    }
-}
-
-extension Error {
-    /// Whether the same can go well later.
-    fileprivate var mayPass: Bool {
-        guard let error = self as? DatabaseError else { return self is CancellationError }
-        return [
-            .databaseUnavailable, .databaseBusy, .commitUnknown, .transactionConflict, .statementTimeout,
-        ].contains(error.code)
     }
 }

@@ -14,6 +14,7 @@ extension Migration {
                 priority BIGINT NOT NULL,
                 turn BIGINT NOT NULL,
                 request \(.text) NOT NULL,
+                launch \(.text),
                 ending \(.text),
                 created_at BIGINT NOT NULL,
                 started_at BIGINT,

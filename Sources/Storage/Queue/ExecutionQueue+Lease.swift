@@ -63,13 +63,17 @@ extension ExecutionQueue {
     }
 
     /// The agent's code runs from now on.
-    /// - Parameter limit: longest time in this state.
+    /// - Parameters:
+    ///   - launch: JSON.
+    ///   - limit: longest time in this state.
     /// - Throws: ``QueueError`` with code `lease_lost`, also when it is stopping already.
-    public func markRunning(_ lease: Lease, for limit: Duration, in transaction: Transaction) async throws {
+    public func markRunning(
+        _ lease: Lease, launch: String, for limit: Duration, in transaction: Transaction
+    ) async throws {
         let changed = try await transaction.execute(
             """
             UPDATE executions
-            SET state = 'running', started_at = \(.now), deadline = \(.now) + \(limit.wholeMilliseconds)
+            SET state = 'running', launch = \(launch), started_at = \(.now), deadline = \(.now) + \(limit.wholeMilliseconds)
             WHERE \(Self.isHeld(lease)) AND state = 'starting'
             """)
         guard changed == 1 else { throw QueueError.leaseLost(lease) }

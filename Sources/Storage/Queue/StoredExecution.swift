@@ -9,6 +9,8 @@ public struct StoredExecution: Sendable {
     public let priority: Int
     /// JSON.
     public let request: String
+    /// JSON; what it takes to find what runs. nil until it runs.
+    public let launch: String?
     /// JSON; nil until it has ended.
     public let ending: String?
     public let createdAt: Date
@@ -24,7 +26,7 @@ public struct StoredExecution: Sendable {
 
     static let columns: SQL =
         """
-        id, user_id, agent_id, state, priority, request, ending, created_at, started_at, finished_at, deadline,
+        id, user_id, agent_id, state, priority, request, launch, ending, created_at, started_at, finished_at, deadline,
         cancel_requested_at, fence, lease_holder, lease_expires_at
         """
 
@@ -35,6 +37,7 @@ public struct StoredExecution: Sendable {
         state = try row["state"]
         priority = try row["priority"]
         request = try row["request"]
+        launch = try row["launch"]
         ending = try row["ending"]
         createdAt = try row["created_at"]
         startedAt = try row["started_at"]
