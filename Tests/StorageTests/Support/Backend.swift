@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import NIOConcurrencyHelpers
 
 @testable import Storage
 
@@ -24,17 +25,27 @@ enum Backend: String, CaseIterable, Sendable {
     func withDatabase<Result>(
         _ change: (inout Database.Configuration) -> Void = { _ in }, _ body: (Database) async throws -> Result
     ) async throws -> Result {
-        var configuration = Database.Configuration()
+        var configuration = Database.Configuration.patient
         change(&configuration)
         return try await withLocation { try await $0.withDatabase(configuration, body) }
     }
 }
 
+extension Database.Configuration {
+    /// For tests in which nothing is late: on a machine that is very busy, all is.
+    static let patient: Self = {
+        var configuration = Self()
+        configuration.acquireTimeout = .seconds(60)
+        return configuration
+    }()
+}
+
 extension DatabaseLocation {
     func withDatabase<Result>(
-        _ configuration: Database.Configuration = Database.Configuration(), _ body: (Database) async throws -> Result
+        _ configuration: Database.Configuration = .patient, logger: Logger = .silent,
+        _ body: (Database) async throws -> Result
     ) async throws -> Result {
-        let database = Database(self, configuration: configuration, logger: .silent)
+        let database = Database(self, configuration: configuration, logger: logger)
         do {
             let result = try await body(database)
             await database.close()
@@ -48,6 +59,24 @@ extension DatabaseLocation {
 
 extension Logger {
     static let silent = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+}
+
+/// Keeps what is logged.
+struct RecordingLog: LogHandler {
+    let messages = NIOLockedValueBox<[String]>([])
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.debug
+
+    var logger: Logger { Logger(label: "tests") { _ in self } }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        messages.withLockedValue { $0.append(event.message.description) }
+    }
 }
 
 func withTemporaryFolder<Result>(_ body: (String) async throws -> Result) async throws -> Result {
