@@ -25,6 +25,10 @@ struct CheckCommand: AsyncParsableCommand {
     var quiet = false
 
     func run() async throws {
+        try await Interruptible.run(quiet: quiet) { try await check() }
+    }
+
+    private func check() async throws {
         let environment = ProcessInfo.processInfo.environment
         let configuration = try DockerClient.Configuration(dockerHost: environment["DOCKER_HOST"])
         let folder = try StateFolder(environment: environment)

@@ -28,6 +28,10 @@ struct DoctorCommand: AsyncParsableCommand {
     var quiet = false
 
     func run() async throws {
+        try await Interruptible.run(quiet: quiet) { try await examine() }
+    }
+
+    private func examine() async throws {
         let environment = ProcessInfo.processInfo.environment
         let configuration = try DockerClient.Configuration(dockerHost: environment["DOCKER_HOST"])
         let folder = try StateFolder(environment: environment)

@@ -263,7 +263,7 @@ static void supervise(void) {
 /* How it ended, and what it used. */
 static void report_end(void) {
     struct counter now[COUNTERS], *before = agent.before;
-    struct statvfs tmp;
+    struct statvfs tmp = { 0 };
     if (agent.failure[0])
         message_line("ended %s", agent.failure);
     else if (WIFSIGNALED(agent.status))
@@ -279,10 +279,10 @@ static void report_end(void) {
         if (now[i].known && before[i].known)
             message_line("%s %" PRIu64, i == OOM_KILL ? "oom_kill" : "pids_max", now[i].value - before[i].value);
     message_line("killed %" PRIu64, agent.killed);
-    if (statvfs("/tmp", &tmp) == 0) {
+    if (statvfs("/tmp", &tmp) == 0)
         message_line("tmp_free_bytes %" PRIu64, (uint64_t)tmp.f_bavail * tmp.f_frsize);
+    if (tmp.f_files > 0) /* gVisor has no count of them */
         message_line("tmp_free_inodes %" PRIu64, (uint64_t)tmp.f_favail);
-    }
 }
 
 /* Everything else is dead by now, so nobody else writes to stdout or stderr, or changes the output. */

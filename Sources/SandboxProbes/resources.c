@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 
 enum { MIB = 1 << 20 };
 
@@ -53,32 +54,48 @@ static void memory(void) {
     through("got %" PRIu64 " MiB of memory", size / MIB);
 }
 
-/* The argument is in percent of one processor. */
+static uint64_t own_cpu_ms(void) {
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * 1000 + (uint64_t)used.tv_nsec / 1000000;
+}
+
+/*
+ * The argument is in percent of one processor. What counts is the best of ten windows: on a busy host there can be
+ * little for anybody most of the time.
+ */
 static void processor(void) {
-    const uint64_t BURN_MS = 2000;
-    uint64_t wanted = argument_number(100), start = now_ms();
+    enum { WINDOWS = 10, WINDOW_US = 500000 };
+    uint64_t wanted = argument_number(100), best = 0;
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    volatile uint64_t *used = mmap(NULL, (size_t)processors * sizeof *used, PROT_READ | PROT_WRITE,
+                                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (used == MAP_FAILED)
+        unknown("mmap: %s", error_name(errno));
     for (long i = 0; i < processors; i++) {
         pid_t child = fork();
         if (child < 0)
             unknown("fork: %s", error_name(errno));
         if (child == 0) {
-            while (now_ms() - start < BURN_MS)
-                continue;
-            _exit(0);
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            for (;;)
+                used[i] = own_cpu_ms();
         }
     }
-    while (wait(NULL) > 0)
-        continue;
-    uint64_t wall_ms = now_ms() - start;
-    struct rusage usage;
-    getrusage(RUSAGE_CHILDREN, &usage);
-    uint64_t used_ms = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000
-        + (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
-    uint64_t percent = used_ms * 100 / wall_ms;
-    if (percent < wanted)
-        held("got %" PRIu64 " %% of a processor", percent);
-    through("got %" PRIu64 " %% of a processor", percent);
+    for (int window = 0; window < WINDOWS && best < wanted; window++) {
+        uint64_t before = 0, after = 0, start = now_ms();
+        for (long i = 0; i < processors; i++)
+            before += used[i];
+        usleep(WINDOW_US);
+        for (long i = 0; i < processors; i++)
+            after += used[i];
+        uint64_t percent = (after - before) * 100 / (now_ms() - start);
+        if (percent > best)
+            best = percent;
+    }
+    if (best < wanted)
+        held("got at best %" PRIu64 " %% of a processor", best);
+    through("got %" PRIu64 " %% of a processor", best);
 }
 
 static void fill(const char *path, uint64_t mib) {

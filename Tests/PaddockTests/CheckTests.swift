@@ -67,6 +67,48 @@ struct CheckTests {
         }
     }
 
+    /// Checks an agent of the test image's.
+    private func check(_ manifest: String, dockerfile: String = "") async throws -> (Int32, [String: Any], String) {
+        try await Fixture.withState { state in
+            try await Fixture.withFolder { folder in
+                try Data("FROM \(Fixture.busybox)\n\(dockerfile)".utf8).write(to: folder.appending(path: "Dockerfile"))
+                let name = folder.lastPathComponent.lowercased()
+                try Data("name: \(name)\n\(manifest)".utf8).write(to: folder.appending(path: "agent.yaml"))
+                return try await check(folder.path(), state)
+            }
+        }
+    }
+
+    @Test("without examples, one run with the input {} must succeed", arguments: ["", "examples: []"])
+    func noExamples(examples: String) async throws {
+        let (code, report, said) = try await check("command: [\"true\"]\n\(examples)")
+        #expect(code == 0, "\(report) \(said)")
+        let runs = report["runs"] as? [[String: Any]] ?? []
+        #expect(runs.map { $0["name"] as? String } == ["the input {}"])
+        #expect(messages(report, "warning").contains("agent.yaml: no examples: only a run with the input {} was tried"))
+
+        let (failed, _, _) = try await check("command: [\"false\"]\n\(examples)")
+        #expect(failed == 1)
+    }
+
+    @Test("without examples, an agent that does not take the input {} is asked for some")
+    func noExamplesForItsSchema() async throws {
+        let (code, report, said) = try await check("command: [\"false\"]\ninputSchema: {type: array}")
+        #expect(code == 0, "\(report) \(said)")
+        #expect((report["runs"] as? [Any])?.isEmpty == true)
+        #expect(messages(report, "warning").contains { $0.hasSuffix("does not match inputSchema: give examples") })
+    }
+
+    @Test("an image without a command is a finding, and nothing is run")
+    func noCommand() async throws {
+        let (code, report, said) = try await check(
+            "examples: [{name: plain, input: 1, expect: {}}]", dockerfile: "ENTRYPOINT []\nCMD []")
+        #expect(code == 1, "\(said)")
+        #expect((report["runs"] as? [Any])?.isEmpty == true)
+        #expect(messages(report, "error").count == 1)
+        #expect(messages(report, "error").first?.contains("set ENTRYPOINT in its Dockerfile") == true, "\(report)")
+    }
+
     @Test("a manifest that is none, and an image that is none, are errors of the call")
     func unusable() async throws {
         try await Fixture.withState { state in

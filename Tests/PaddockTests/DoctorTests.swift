@@ -1,8 +1,9 @@
+import DockerAPI
 import Foundation
 import Testing
 
 /// The probes of `paddock doctor` are the acceptance suite of the fence, on every runtime that the Engine has.
-@Suite("The doctor")
+@Suite("The doctor", .serialized)
 struct DoctorTests {
     /// Its control needs CPU that other tests may have taken.
     private static let mayLackControl: Set<String> = ["cpu"]
@@ -29,6 +30,31 @@ struct DoctorTests {
                 #expect(isFine, "\(runtime): \(finding)")
             }
             #expect(counts["proven", default: 0] >= 100, "\(runtime): \(counts)")
+        }
+    }
+
+    @Test(
+        "a signal ends it early, wherever it is, and it leaves nothing",
+        arguments: [("", 1, SIGINT, 130), ("controls: ", 3, SIGTERM, 143), ("probes inside", 2, SIGINT, 130)]
+            as [(String, Int, Int32, Int32)])
+    func interrupted(step: String, containers: Int, signal: Int32, code: Int32) async throws {
+        try await Fixture.withState { state in
+            try await Fixture.withFolder { folder in
+                try await Fixture.withClient { client in
+                    let environment = state.merging(["TMPDIR": folder.path()]) { $1 }
+                    let program = try Program.paddock(["doctor", "--runtime", "runc"], environment: environment)
+                    try await program.wait(for: step) { step.isEmpty || program.stderr.contains(step) }
+                    let running = try await Fixture.waitForContainers(containers, of: state, client, program)
+                    let image = try await client.inspectImage(running[0].imageID).id
+                    program.signal(signal)
+                    #expect(try await program.exitCode() == code, "\(program.stderr)")
+                    #expect(program.stdout.isEmpty)
+                    #expect(try await Fixture.containers(of: state, client).isEmpty)
+                    let error = await #expect(throws: DockerError.self) { try await client.inspectImage(image) }
+                    #expect(error?.isNotFound == true, "the image is left")
+                    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path()) == [])
+                }
+            }
         }
     }
 

@@ -30,9 +30,29 @@ enum Fixture {
             filters: ["label": ["io.paddock.state=\(String(decoding: id, as: UTF8.self))"]])
     }
 
+    /// Waits until a program has at least so many running containers.
+    static func waitForContainers(
+        _ count: Int, of environment: [String: String], _ client: DockerClient, _ program: Program
+    ) async throws -> [ContainerSummary] {
+        let start = ContinuousClock.now
+        while true {
+            let running = try await containers(of: environment, client).filter { $0.state == "running" }
+            if running.count >= count { return running }
+            guard program.isRunning, start.duration(to: .now) < Program.deadline else {
+                throw Program.TimedOut(
+                    waitingFor: "\(count) containers", stdout: program.stdout, stderr: program.stderr)
+            }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
     static func withClient<Result>(_ body: (DockerClient) async throws -> Result) async throws -> Result {
         let host = ProcessInfo.processInfo.environment["DOCKER_HOST"]
         return try await DockerClient.withClient(DockerClient.Configuration(dockerHost: host), body)
+    }
+
+    static func hasRuntime(_ name: String) async throws -> Bool {
+        try await withClient { try await $0.info().runtimes?[name] != nil }
     }
 
     /// An empty folder, removed afterwards.
@@ -53,7 +73,9 @@ enum Fixture {
 
     private static func removeImages(of folder: URL) async throws {
         try await withClient { client in
-            for image in try await images(of: folder, client) { try await client.removeImage(image.id, force: true) }
+            // By name: an image that adds nothing to its base has the base's id.
+            let names = try await images(of: folder, client).flatMap { $0.repoTags ?? [] }
+            for name in names where name.hasPrefix("paddock-run/") { try await client.removeImage(name, force: true) }
         }
     }
 

@@ -100,8 +100,7 @@ struct LearnTests {
 
     @Test("gVisor gives no notifications, and that is said")
     func gvisor() async throws {
-        let runtimes = try await Program.output("/usr/bin/env", ["docker", "info", "--format", "{{json .Runtimes}}"])
-        guard runtimes.contains("runsc") else { return }
+        guard try await Fixture.hasRuntime("runsc") else { return }
         let learned = try await learn("name: learner\ncommand: [\"true\"]", ["--runtime", "runsc"])
         #expect(try await learned.exitCode() == 125)
         #expect(learned.stdout.isEmpty)

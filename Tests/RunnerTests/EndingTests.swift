@@ -66,6 +66,13 @@ struct EndingTests {
         #expect(Ending(trailer, cause: nil, limits: limits).notes.map(\.code) == [.pidsLimit, .tmpFull])
     }
 
+    @Test("what a kernel does not count is not taken for full")
+    func unknownInodes() {
+        var trailer = Trailer(end: .exit(0))
+        trailer.tmpFreeBytes = 1 << 20
+        #expect(Ending(trailer, cause: nil, limits: limits).notes.isEmpty)
+    }
+
     @Test(
         "ended by us or by the init",
         arguments: [

@@ -167,7 +167,7 @@ struct LifecycleTests {
         let killed = try ending(after: [.verified, .sandboxKilled(signal: 9, isOutOfMemory: false)])
         #expect(killed.reason == .signal)
         #expect(killed.signal == "SIGKILL")
-        #expect(killed.message.contains("outside"))
+        #expect(killed.message.contains("not by Paddock"))
         let memory = try ending(after: [.verified, .sandboxKilled(signal: 9, isOutOfMemory: true)])
         #expect(memory.reason == .memoryLimit)
         let stopped = try ending(after: [

@@ -85,7 +85,7 @@ struct RunCommand: AsyncParsableCommand {
         ) { broken in
             control.cancel(grace: grace, why: broken.description)
         }
-        let interrupts = Interrupts { [quiet] nth in
+        let interrupts = Interrupts { [quiet] _, nth in
             switch nth {
             case 1:
                 control.cancel(grace: grace, why: "canceled by the user")

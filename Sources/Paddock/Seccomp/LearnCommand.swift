@@ -36,9 +36,14 @@ struct LearnCommand: AsyncParsableCommand {
     var quiet = false
 
     func run() async throws {
-        let environment = ProcessInfo.processInfo.environment
         let source = try AgentSource(imageOrFolder)
+        // Not part of what can be canceled: a read of stdin cannot.
         let input = try self.input.map { try JSONValue(parsing: RunInputs.input($0)) }
+        try await Interruptible.run(quiet: quiet) { try await learn(source, input) }
+    }
+
+    private func learn(_ source: AgentSource, _ input: JSONValue?) async throws {
+        let environment = ProcessInfo.processInfo.environment
         let configuration = try DockerClient.Configuration(dockerHost: environment["DOCKER_HOST"])
         let folder = try StateFolder(environment: environment)
         let lesson = try await DockerClient.withClient(configuration) { client in

@@ -8,8 +8,8 @@ final class Interrupts {
     private let ignored = 1
     private var sources: [any DispatchSourceSignal] = []
 
-    /// - Parameter onSignal: called with 1 for the first signal, 2 for the second and so on.
-    init(_ onSignal: @escaping @Sendable (Int) -> Void) {
+    /// - Parameter onSignal: called with the signal's number, and with 1 for the first signal, 2 for the second and so on.
+    init(_ onSignal: @escaping @Sendable (_ signal: Int32, _ nth: Int) -> Void) {
         let queue = DispatchQueue(label: "signals")
         let count = NIOLockedValueBox(0)
         for number in [SIGINT, SIGTERM, SIGHUP] {
@@ -25,7 +25,7 @@ final class Interrupts {
                     count += 1
                     return count
                 }
-                onSignal(nth)
+                onSignal(number, nth)
             }
             source.resume()
             sources.append(source)

@@ -42,10 +42,10 @@ public struct AgentCheck: Sendable {
     /// - Parameter progress: called with the name of the example that begins.
     /// - Throws: what kept it from running anything.
     public func report(progress: @Sendable (String) -> Void) async throws -> Report {
-        var findings = manifestFindings() + imageFindings()
         let plan = manifest ?? Manifest.bare(name: "image")
         let runner = ExampleRun(manifest: plan, image: image, host: host)
-        let examples = plan.examples ?? [Manifest.Example.empty]
+        let examples = try await examples(of: plan, runner)
+        var findings = manifestFindings(isTried: !examples.isEmpty) + imageFindings()
         var results: [ExampleRun.Result] = []
         var syscalls: [[String]?] = []
         for example in examples {
@@ -86,7 +86,20 @@ public struct AgentCheck: Sendable {
         return recording.calls.names.sorted()
     }
 
-    private func manifestFindings() -> [CheckFinding] {
+    private var hasCommand: Bool {
+        (try? image.command(overriddenBy: manifest?.command, arguments: [])) != nil
+    }
+
+    /// None without a command, and none in place of examples where the agent does not take an empty input.
+    private func examples(of plan: Manifest, _ runner: ExampleRun) async throws -> [Manifest.Example] {
+        guard hasCommand else { return [] }
+        let examples = plan.examplesToRun
+        if plan.hasExamples { return examples }
+        return try await runner.violations(in: examples[0]).isEmpty ? examples : []
+    }
+
+    /// - Parameter isTried: whether there was anything to run.
+    private func manifestFindings(isTried: Bool) -> [CheckFinding] {
         guard let manifest else {
             return [.suggestion("no agent.yaml: give its folder to have its schemas and examples checked")]
         }
@@ -99,8 +112,12 @@ public struct AgentCheck: Sendable {
         if manifest.outputSchema == nil {
             findings.append(.warning("agent.yaml: outputSchema is missing: any output will count as a success"))
         }
-        if manifest.examples?.isEmpty ?? true {
-            findings.append(.warning("agent.yaml: no examples: only a run with the input {} was tried"))
+        if !manifest.hasExamples, hasCommand {
+            let tried =
+                isTried
+                ? "only a run with the input {} was tried"
+                : "nothing was run, since the input {} does not match inputSchema: give examples"
+            findings.append(.warning("agent.yaml: no examples: \(tried)"))
         }
         return findings
     }
@@ -111,8 +128,9 @@ public struct AgentCheck: Sendable {
             findings.append(
                 .warning("the image has \(image.size >> 20) MiB: a smaller base makes the first run on a host faster"))
         }
-        if image.entrypoint.isEmpty, image.arguments.isEmpty, manifest?.command == nil {
-            findings.append(.error("the image has no ENTRYPOINT and no CMD, and agent.yaml no command"))
+        if !hasCommand {
+            findings.append(
+                .error("there is no command to run: set ENTRYPOINT in its Dockerfile, or command in its agent.yaml"))
         }
         if !image.user.isEmpty {
             findings.append(
@@ -157,13 +175,4 @@ public struct AgentCheck: Sendable {
 extension Manifest {
     /// For an image without one.
     fileprivate static func bare(name: String) -> Manifest { Manifest(name: name) }
-}
-
-extension Manifest.Example {
-    /// In place of examples where there are none: it must end well with an empty input.
-    fileprivate static var empty: Manifest.Example {
-        Manifest.Example(
-            name: "the input {}", input: .object([:]), limits: nil,
-            expect: Manifest.Expectation(status: .succeeded))
-    }
 }

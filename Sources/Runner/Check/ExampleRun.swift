@@ -33,21 +33,17 @@ public struct ExampleRun: Sendable {
         self.runtime = runtime
     }
 
-    /// - Throws: `ImageError` for an image without a command, `Limits.Invalid`, `JSONSchema` errors.
+    /// - Throws: `ImageError` for an image without a command, `Limits.Invalid`, `JSONSchema` errors,
+    ///   `CancellationError` when the task was cancelled: what came of it then tells nothing of the agent.
     public func run(_ example: Manifest.Example) async throws -> Result { try await run(example, isRecorded: false) }
 
     /// - Parameter isRecorded: whether it runs under the recorder, and for that under the standard policy.
     func run(_ example: Manifest.Example, isRecorded: Bool) async throws -> Result {
         let limits = (example.limits ?? LimitsRequest()).over(manifest.limits ?? LimitsRequest())
-        let input = try example.input.serialized()
-        var differences: [String] = []
-        if let schema = manifest.inputSchema {
-            let violations = try await JSONSchema(schema).violations(in: input)
-            differences += violations.map { "its input does not match inputSchema: \($0)" }
-        }
+        var differences = try await violations(in: example).map { "its input does not match inputSchema: \($0)" }
         var request = ExecutionRequest(
             image: image, command: try image.command(overriddenBy: manifest.command, arguments: []),
-            limits: try limits.resolved(), input: input, endsWithRunner: true)
+            limits: try limits.resolved(), input: try example.input.serialized(), endsWithRunner: true)
         request.outputSchema = try manifest.outputSchema.map { try JSONSchema($0) }
         request.seccomp = manifest.seccomp
         let rules = try manifest.egressRules()
@@ -58,11 +54,35 @@ public struct ExampleRun: Sendable {
         request.recorderMarker = recording?.marker
         let finished = await ExecutionRunner(host: host).run(
             request, control: ExecutionControl(), sink: recording ?? sink)
+        try Task.checkCancellation()
         try await recording?.flush()
         differences += example.expect.differences(from: finished.execution, log: sink.text)
         return Result(
             name: example.name, execution: finished.execution, log: sink.text, differences: differences,
             recording: recording.map { .init(recorder: $0.recorder, calls: $0.calls) })
+    }
+
+    /// Where the example's input breaks the manifest's schema.
+    func violations(in example: Manifest.Example) async throws -> [JSONSchema.Violation] {
+        guard let schema = manifest.inputSchema else { return [] }
+        return try await JSONSchema(schema).violations(in: example.input.serialized())
+    }
+}
+
+extension Manifest {
+    var hasExamples: Bool { !(examples ?? []).isEmpty }
+
+    /// Its examples; where there are none, one that must end well with an empty input.
+    var examplesToRun: [Example] {
+        if hasExamples, let examples { return examples }
+        return [Example(name: "the input {}", mustTake: .object([:]))]
+    }
+}
+
+extension Manifest.Example {
+    /// - Parameter input: with which the agent must succeed.
+    init(name: String, mustTake input: JSONValue) {
+        self.init(name: name, input: input, limits: nil, expect: Manifest.Expectation(status: .succeeded))
     }
 }
 

@@ -20,6 +20,7 @@ struct ControlRun: Sendable {
         var groups: [Key: [Probe]] = [:]
         var attempts: [String: Finding.Attempt] = [:]
         for probe in probes {
+            try Task.checkCancellation()
             if case .ending(let expected, _, let command, let limits) = probe.judgement {
                 attempts[probe.name] = try await relaxedEnding(expected, command, limits)
             } else {
@@ -27,7 +28,7 @@ struct ControlRun: Sendable {
                     probe)
             }
         }
-        return await withTaskGroup(of: [String: Finding.Attempt].self) { group in
+        attempts = await withTaskGroup(of: [String: Finding.Attempt].self) { group in
             var waiting = groups.sorted { $0.value[0].name < $1.value[0].name }[...]
             for _ in 0..<Self.parallel {
                 if let (key, probes) = waiting.popFirst() { group.addTask { await lines(probes, key.relaxations) } }
@@ -38,6 +39,9 @@ struct ControlRun: Sendable {
             }
             return attempts
         }
+        // What a cancelled control showed means nothing.
+        try Task.checkCancellation()
+        return attempts
     }
 
     /// For probes that the ending judges: with other limits, or an honest output, it must end otherwise.
@@ -52,6 +56,7 @@ struct ControlRun: Sendable {
 
     private func lines(_ probes: [Probe], _ relaxations: [Relaxation]) async -> [String: Finding.Attempt] {
         do {
+            try Task.checkCancellation()
             let user = try host.folder.lockUser()
             defer { withExtendedLifetime(user) {} }
             let id = ExecutionID()
@@ -78,17 +83,24 @@ struct ControlRun: Sendable {
 
     private func output(of spec: ContainerSpec, name: String) async throws -> String {
         let client = host.client
-        let container = try await client.createContainer(name: name, spec).id
+        // Not cancelled half-way: the Engine would make a container that nobody knows of.
+        let container = try await Task { try await client.createContainer(name: name, spec) }.value.id
         do {
             let frames = try await client.attachOutput(container)
             try await client.startContainer(container)
             let text = await Self.read(frames)
-            try await client.removeContainer(container, force: true)
+            try await remove(container)
             return text
         } catch {
-            try? await client.removeContainer(container, force: true)
+            try? await remove(container)
             throw error
         }
+    }
+
+    /// Apart from the caller's task, so that cancelling it leaves nothing behind.
+    private func remove(_ container: String) async throws {
+        let client = host.client
+        try await Task { try await client.removeContainer(container, force: true) }.value
     }
 
     private static func read(_ frames: LogFrames) async -> String {

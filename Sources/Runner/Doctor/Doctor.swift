@@ -28,7 +28,7 @@ public struct Doctor: Sendable {
     public func examine(
         runtimes: [SandboxRuntime], progress: @escaping @Sendable (String) -> Void
     ) async throws -> [Finding] {
-        try await ProbeImage.with(host.client) { image in
+        try await ProbeImage.with(host) { image in
             try await OtherSandbox.with(host: host, image: image) { other in
                 let surroundings = DoctorSurroundings(
                     otherContainer: other, engineSocket: engineSocket, listeners: try HostListeners())

@@ -9,6 +9,7 @@ struct FenceRun: Sendable {
         var together: [Probe] = []
         var attempts: [String: Finding.Attempt] = [:]
         for probe in probes {
+            try Task.checkCancellation()
             switch probe.judgement {
             case .line: together.append(probe)
             case .ownLine(let limits): attempts.merge(await lines([probe], limits, timeout: 20)) { $1 }
@@ -19,6 +20,8 @@ struct FenceRun: Sendable {
             }
         }
         attempts.merge(await lines(together, LimitsRequest(), timeout: 600)) { $1 }
+        // What a cancelled probe showed means nothing.
+        try Task.checkCancellation()
         return attempts
     }
 

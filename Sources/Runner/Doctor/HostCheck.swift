@@ -81,9 +81,10 @@ public struct HostCheck: Sendable, Encodable {
     }
 
     private static func runtimes(_ info: EngineInfo) -> HostCheck {
-        let known = (info.runtimes ?? [:]).keys.filter { !$0.hasPrefix("io.containerd") }.sorted()
-        let found = known.joined(separator: ", ") + "; default \(info.defaultRuntime ?? "unknown")"
-        guard !known.contains(where: { $0.hasPrefix("runsc") }) else { return HostCheck("runtimes", found) }
+        let runtimes = info.sandboxRuntimes
+        let names = runtimes.compactMap(\.name).joined(separator: ", ")
+        let found = "\(names); default \(info.defaultRuntime ?? "unknown")"
+        guard !runtimes.contains(where: { $0.kernel == .gvisor }) else { return HostCheck("runtimes", found) }
         return HostCheck(
             "runtimes", found, .advice,
             "agents share the host's kernel. gVisor gives them one of their own: install runsc, and add it to "
@@ -109,8 +110,14 @@ extension Doctor {
 
     /// Every runtime that the Engine has, under the names that an operator gave them.
     public func runtimes() async throws -> [SandboxRuntime] {
-        let info = try await host.client.info()
-        let known = (info.runtimes ?? [:]).filter { !$0.key.hasPrefix("io.containerd") }
+        try await host.client.info().sandboxRuntimes
+    }
+}
+
+extension EngineInfo {
+    /// Those that an operator configured, by name: without the Engine's own names for what it has anyway.
+    fileprivate var sandboxRuntimes: [SandboxRuntime] {
+        let known = (runtimes ?? [:]).filter { !$0.key.hasPrefix("io.containerd") }
         return known.sorted { $0.key < $1.key }.map { SandboxRuntime(name: $0.key, path: $0.value.path) }
     }
 }

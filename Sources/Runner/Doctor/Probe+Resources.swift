@@ -6,9 +6,9 @@ extension Probe {
             harmlessUnderGVisor:
                 "gVisor's processes are its own; its cgroup limits the host's tasks that they need, more coarsely"),
         Probe(
-            "cpu", "burns on every processor for 2 s, with a tenth of one: through from 25 %", .cgroup, .word("25"),
+            "cpu", "burns on every processor, with a twentieth of one: through from 15 %", .cgroup, .word("15"),
             off: [.wholeCPU],
-            .ownLine(limits { $0.cpus = 0.1 }),
+            .ownLine(limits { $0.cpus = 0.05 }),
             harmlessUnderGVisor: "gVisor counts CPU time by its own clock; the cgroup limits what it really gets"),
         Probe("tmp-bytes", "writes 80 MiB to /tmp", .tmpfs, .word("80"), off: [.unlimitedTmpfs]),
         Probe(

@@ -6,33 +6,51 @@ import Subprocess
 /// The image that the probes run from: their program, once more as set-user-id root, and nothing else.
 enum ProbeImage {
     static let program = "/probe"
-    private static let tag = "paddock-doctor:latest"
 
-    /// Builds it, without any base image or network, and removes it afterwards.
+    /// Builds one of this runner's own, without any base image or network, and removes it afterwards.
     static func with<Result>(
-        _ client: DockerClient, _ body: (AgentImage) async throws -> Result
+        _ host: RunnerHost, _ body: (AgentImage) async throws -> Result
     ) async throws -> Result {
+        let client = host.client
+        await removeLeft(host)
         let folder = FileManager.default.temporaryDirectory.appending(path: "paddock-doctor-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
-        try await write(to: folder)
-        let image = try await ImageStore(client: client).build(folder: folder.path(), tag: tag) { _ in }
+        try await write(to: folder, labels: host.labels)
+        // Not cancelled half-way: the Engine would make an image that nobody knows of.
+        let image = try await Task {
+            try await ImageStore(client: client).build(
+                folder: folder.path(), tag: "paddock-doctor:\(host.runnerID)"
+            ) { _ in }
+        }.value
         let result: Result
         do {
+            try Task.checkCancellation()
             result = try await body(image)
         } catch {
-            await remove(image, client)
+            await remove(image.id, client)
             throw error
         }
-        await remove(image, client)
+        await remove(image.id, client)
         return result
     }
 
-    /// Another doctor that runs at the same time may still use it, and removes it then.
-    private static func remove(_ image: AgentImage, _ client: DockerClient) async {
-        try? await client.removeImage(image.id, force: true)
+    private static func remove(_ image: String, _ client: DockerClient) async {
+        // Apart from the caller's task, so that cancelling it leaves nothing behind.
+        await Task { try? await client.removeImage(image, force: true) }.value
     }
 
-    private static func write(to folder: URL) async throws {
+    /// Removes those of this folder's runners that have died.
+    private static func removeLeft(_ host: RunnerHost) async {
+        let living = Set(host.folder.runners())
+        let images = try? await host.client.listImages(
+            filters: ["label": ["\(RunnerHost.Label.state)=\(host.folder.id)"]])
+        for image in images ?? [] {
+            guard let runner = image.labels?[RunnerHost.Label.runner], !living.contains(runner) else { continue }
+            await remove(image.id, host.client)
+        }
+    }
+
+    private static func write(to folder: URL, labels: [String: String]) async throws {
         let files = FileManager.default
         try files.createDirectory(at: folder.appending(path: "root/probe-folder"), withIntermediateDirectories: true)
         try files.createDirectory(at: folder.appending(path: "root/tmp"), withIntermediateDirectories: true)
@@ -62,6 +80,7 @@ enum ProbeImage {
             ADD root.tar /
             ENV LD_PRELOAD=/none.so
             ENTRYPOINT ["\(program)"]
+            LABEL \(labels.map { "\($0)=\($1)" }.joined(separator: " "))
             """
         try Data(dockerfile.utf8).write(to: folder.appending(path: "Dockerfile"))
     }

@@ -24,13 +24,14 @@ struct Ending: Sendable, Equatable {
         return ending
     }
 
-    /// The sandbox was killed as a whole and nobody here told it to: the init is gone with the agent.
+    /// The sandbox was killed as a whole and nobody here told it to: the init is gone with the agent. Somebody used the
+    /// Engine, or under gVisor it was the agent.
     static func sandboxKilled(signal number: Int, isOutOfMemory: Bool, limits: Limits) -> Ending {
         let signal = Signals.name(number)
         let message =
             isOutOfMemory
             ? "killed at its memory limit of \(limits.memoryMiB) MiB, with its whole sandbox"
-            : "its sandbox was ended from outside Paddock by \(signal)"
+            : "its whole sandbox was ended by \(signal), and not by Paddock"
         return Ending(
             status: .failed, reason: isOutOfMemory ? .memoryLimit : .signal, exitCode: 128 + number, signal: signal,
             message: message)

@@ -32,9 +32,15 @@ public struct RunnerHost: Sendable {
         return SandboxRuntime(name: name, path: runtime.path, arguments: runtime.runtimeArgs ?? [])
     }
 
+    /// Hexadecimal digits; unlike any other runner's.
+    var runnerID: String { lock.id }
+
+    /// What marks a thing on the Engine as ours.
+    var labels: [String: String] { [Label.state: folder.id, Label.runner: lock.id] }
+
     /// What marks a container as ours.
     func labels(for execution: ExecutionID) -> [String: String] {
-        [Label.state: folder.id, Label.runner: lock.id, Label.execution: execution.description]
+        labels.merging([Label.execution: execution.description]) { $1 }
     }
 
     /// Where the proxy of a sandbox of this runner listens.

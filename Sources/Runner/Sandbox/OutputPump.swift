@@ -56,7 +56,7 @@ struct OutputPump {
     private var endMessage: String {
         let said = String(decoding: startOutput, as: UTF8.self).split(separator: "\n").joined(separator: "; ")
         return said.isEmpty
-            ? "the sandbox ended without a result: it was killed from outside, or the Engine stopped"
+            ? "the sandbox ended without a result: it was killed, or the Engine stopped"
             : "the sandbox ended without a result, saying: \(said)"
     }
 

@@ -93,11 +93,7 @@ public struct SeccompLearning: Sendable {
     }
 
     private func examples(_ input: JSONValue?) -> [Manifest.Example] {
-        if input == nil, let examples = manifest.examples, !examples.isEmpty { return examples }
-        let succeeded = Manifest.Expectation(status: .succeeded)
-        return [
-            Manifest.Example(name: "the input", input: input ?? .object([:]), limits: nil, expect: succeeded)
-        ]
+        input.map { [Manifest.Example(name: "the input", mustTake: $0)] } ?? manifest.examplesToRun
     }
 
     private func check(_ recording: ExampleRun.Recording, _ result: ExampleRun.Result) throws {
