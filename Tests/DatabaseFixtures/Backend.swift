@@ -1,5 +1,6 @@
 import Foundation
 package import Logging
+package import NIOConcurrencyHelpers
 package import Storage
 
 /// A database to run the contract on.
@@ -23,17 +24,27 @@ package enum Backend: String, CaseIterable, Sendable {
     package func withDatabase<Result>(
         _ change: (inout Database.Configuration) -> Void = { _ in }, _ body: (Database) async throws -> Result
     ) async throws -> Result {
-        var configuration = Database.Configuration()
+        var configuration = Database.Configuration.patient
         change(&configuration)
         return try await withLocation { try await $0.withDatabase(configuration, body) }
     }
 }
 
+extension Database.Configuration {
+    /// For tests in which nothing is late: on a machine that is very busy, all is.
+    package static let patient: Self = {
+        var configuration = Self()
+        configuration.acquireTimeout = .seconds(60)
+        return configuration
+    }()
+}
+
 extension DatabaseLocation {
     package func withDatabase<Result>(
-        _ configuration: Database.Configuration = Database.Configuration(), _ body: (Database) async throws -> Result
+        _ configuration: Database.Configuration = .patient, logger: Logger = .silent,
+        _ body: (Database) async throws -> Result
     ) async throws -> Result {
-        let database = Database(self, configuration: configuration, logger: .silent)
+        let database = Database(self, configuration: configuration, logger: logger)
         do {
             let result = try await body(database)
             await database.close()
@@ -47,6 +58,26 @@ extension DatabaseLocation {
 
 extension Logger {
     package static let silent = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+}
+
+/// Keeps what is logged.
+package struct RecordingLog: LogHandler {
+    package let messages = NIOLockedValueBox<[String]>([])
+    package var metadata: Logger.Metadata = [:]
+    package var logLevel = Logger.Level.debug
+
+    package init() {}
+
+    package var logger: Logger { Logger(label: "tests") { _ in self } }
+
+    package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    package func log(event: LogEvent) {
+        messages.withLockedValue { $0.append(event.message.description) }
+    }
 }
 
 package func withTemporaryFolder<Result>(_ body: (String) async throws -> Result) async throws -> Result {

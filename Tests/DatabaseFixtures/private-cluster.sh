@@ -75,7 +75,7 @@ listen_addresses = ''
 unix_socket_directories = '$FOLDER'
 fsync = off
 shared_buffers = 16MB
-max_connections = 60
+max_connections = 300
 log_statement = none
 CONF
     [ -z "$TLS" ] || make_tls

@@ -7,10 +7,7 @@ import Testing
 struct PoolTests {
     @Test("are shared by many more users than there are", arguments: Backend.allCases)
     func shared(_ backend: Backend) async throws {
-        try await backend.withDatabase({
-            $0.connections = 4
-            $0.acquireTimeout = .seconds(60)
-        }) { database in
+        try await backend.withDatabase({ $0.connections = 4 }) { database in
             try await database.execute("CREATE TABLE visits (id BIGINT NOT NULL PRIMARY KEY)")
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for id in 0..<200 {
@@ -41,10 +38,7 @@ struct PoolTests {
 
     @Test("are waited for in turn, and those who are cancelled leave", arguments: Backend.allCases)
     func waiting(_ backend: Backend) async throws {
-        try await backend.withDatabase({
-            $0.connections = 1
-            $0.acquireTimeout = .seconds(60)
-        }) { database in
+        try await backend.withDatabase({ $0.connections = 1 }) { database in
             let cancelled = try await database.transaction { _ in
                 let waiter = Task { try await database.transaction { _ in } }
                 waiter.cancel()

@@ -16,7 +16,7 @@ struct QueueTests {
     private func withQueue<Result>(
         _ backend: Backend, _ body: (Database) async throws -> Result
     ) async throws -> Result {
-        try await backend.withDatabase({ $0.acquireTimeout = .seconds(60) }) { database in
+        try await backend.withDatabase { database in
             try await database.migrate()
             return try await body(database)
         }
@@ -145,9 +145,7 @@ struct QueueTests {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for node in 0..<3 {
                     group.addTask {
-                        var configuration = Database.Configuration()
-                        configuration.acquireTimeout = .seconds(60)
-                        try await location.withDatabase(configuration) { database in
+                        try await location.withDatabase { database in
                             try await withThrowingTaskGroup(of: Void.self) { tasks in
                                 tasks.addTask {
                                     for number in 0..<40 {

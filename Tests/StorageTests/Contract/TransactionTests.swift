@@ -96,11 +96,7 @@ struct TransactionTests {
 
     @Test("that read and then write lose no update to each other", arguments: Backend.allCases)
     func increments(_ backend: Backend) async throws {
-        let change: (inout Database.Configuration) -> Void = { configuration in
-            configuration.attempts = 200
-            configuration.acquireTimeout = .seconds(60)
-        }
-        try await backend.withDatabase(change) { database in
+        try await backend.withDatabase({ $0.attempts = 200 }) { database in
             try await prepare(database)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<8 {
@@ -161,7 +157,7 @@ struct TransactionTests {
 
     @Test("that claim rows get each row once", arguments: Backend.allCases)
     func claims(_ backend: Backend) async throws {
-        try await backend.withDatabase({ $0.acquireTimeout = .seconds(60) }) { database in
+        try await backend.withDatabase { database in
             try await database.execute("CREATE TABLE jobs (id BIGINT NOT NULL PRIMARY KEY, is_taken BOOLEAN NOT NULL)")
             let jobs = (0..<100).map { "(\($0), \(false))" as SQL }.joined(by: ", ")
             try await database.execute("INSERT INTO jobs (id, is_taken) VALUES \(jobs)")

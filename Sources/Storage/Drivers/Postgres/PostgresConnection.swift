@@ -19,6 +19,7 @@ final class PostgresConnection: @unchecked Sendable {
     private let name: String
     /// Of the rows of this statement.
     private var columns: [PostgresColumn] = []
+    private var names: [String] = []
 
     /// Connects and authenticates. Blocks: names are looked up in the same call. Each host has 4 s, or the URL's
     /// `connect_timeout`.
@@ -196,8 +197,9 @@ final class PostgresConnection: @unchecked Sendable {
             columns = (0..<width).map { index in
                 PostgresColumn(name: String(cString: PQfname(result, index)), type: PQftype(result, index))
             }
+            // Shared by all rows.
+            names = columns.map(\.name)
         }
-        let names = columns.map(\.name)
         return try (0..<PQntuples(result)).map { row in
             let values = try (0..<width).map { index in
                 if PQgetisnull(result, row, index) == 1 { return SQLValue.null }
