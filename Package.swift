@@ -114,10 +114,17 @@ let package = Package(
             exclude: ["private-cluster.sh"],
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "NodeProgram",
+            dependencies: ["DockerAPI", "Runner", "Storage", .product(name: "Logging", package: "swift-log")],
+            path: "Tests/NodeProgram",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "RunnerTests",
             dependencies: [
                 "Runner",
+                "NodeProgram",
                 "DockerAPI",
                 "DatabaseFixtures",
                 "Storage",

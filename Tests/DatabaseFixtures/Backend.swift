@@ -8,6 +8,16 @@ package enum Backend: String, CaseIterable, Sendable {
     case sqlite
     case postgres
 
+    /// Where an empty database of the test's own is, for another process.
+    package func withURL<Result>(_ body: (String) async throws -> Result) async throws -> Result {
+        switch self {
+        case .sqlite: return try await withTemporaryFolder { try await body("sqlite:\($0)/paddock.sqlite") }
+        case .postgres:
+            let cluster = try await PrivateCluster.shared.value
+            return try await cluster.withNewDatabase { try await body(cluster.url(database: $0)) }
+        }
+    }
+
     /// An empty database of the test's own, to be opened once or, as by several nodes, more often.
     package func withLocation<Result>(_ body: (DatabaseLocation) async throws -> Result) async throws -> Result {
         switch self {

@@ -53,7 +53,11 @@ struct ExecutionRun: Sendable {
             let egress = await proxy?.close()
             return await finished(ending, createdAt: createdAt, finishedAt: Date(), egress: egress, removal: nil)
         }
-        let ending = await live(control) { $0.begin() } _: { await prepareAndPump(policy, $0) }
+        let ending = await live(control) {
+            $0.begin()
+        } _: {
+            await prepareAndPump(policy, $0)
+        }
         let finishedAt = Date()
         let egress = await proxy?.close()
         return await accountAndRemove(ending, user, createdAt: createdAt, finishedAt: finishedAt, egress: egress)
@@ -70,7 +74,11 @@ struct ExecutionRun: Sendable {
         }
         let gone = Duration.seconds(Date().timeIntervalSince(launch.startedAt))
         let remaining = max(.zero, .seconds(request.limits.timeoutSeconds) - gone)
-        let ending = await live(control) { $0.resume(remaining: remaining) } _: { await followAndPump(launch, $0) }
+        let ending = await live(control) {
+            $0.resume(remaining: remaining)
+        } _: {
+            await followAndPump(launch, $0)
+        }
         return await accountAndRemove(ending, user, createdAt: launch.startedAt, finishedAt: Date(), egress: nil)
     }
 

@@ -37,7 +37,9 @@ struct NodeJob: Sendable {
     /// Ends one that cannot be begun.
     private func fail(_ error: any Error) async throws {
         let reason: Execution.Reason = error is ImageError ? .imageError : .engineError
-        guard let ended = Execution.ended(claim.execution, .failed, reason, String(describing: error)) else { throw error }
+        guard let ended = Execution.ended(claim.execution, .failed, reason, String(describing: error)) else {
+            throw error
+        }
         try await store.finish(lease, ended)
     }
 }

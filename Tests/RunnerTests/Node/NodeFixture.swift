@@ -9,7 +9,8 @@ import Testing
 
 /// A node on the real Engine, with a state folder and a database of its own.
 struct NodeFixture: Sendable {
-    let location: DatabaseLocation
+    /// Of the database.
+    let url: String
     let database: Database
     let client: DockerClient
     let folder: String
@@ -17,14 +18,14 @@ struct NodeFixture: Sendable {
 
     static func with(_ backend: Backend, _ body: (NodeFixture) async throws -> Void) async throws {
         let host = ProcessInfo.processInfo.environment["DOCKER_HOST"]
-        try await backend.withLocation { location in
-            try await location.withDatabase { database in
+        try await backend.withURL { url in
+            try await DatabaseLocation(url: url, stateFolder: "/").withDatabase { database in
                 try await database.migrate()
                 try await withTemporaryFolder { folder in
                     try await DockerClient.withClient(DockerClient.Configuration(dockerHost: host)) { client in
                         try await body(
-                            NodeFixture(location: location, database: database, client: client, folder: folder))
-                        let state = try StateFolder(path: folder)
+                            NodeFixture(url: url, database: database, client: client, folder: folder))
+                        let state = try StateFolder(environment: ["PADDOCK_STATE_DIR": folder])
                         let left = try await client.listContainers(
                             filters: ["label": ["\(RunnerHost.Label.state)=\(state.id)"]])
                         #expect(left.isEmpty, "left on the Engine: \(left.map(\.names))")
@@ -39,7 +40,8 @@ struct NodeFixture: Sendable {
         configuration.reconcileInterval = .seconds(1)
         change(&configuration)
         return Node(
-            host: try RunnerHost(client: client, folder: try StateFolder(path: folder)), database: database,
+            host: try RunnerHost(client: client, folder: try StateFolder(environment: ["PADDOCK_STATE_DIR": folder])),
+            database: database,
             configuration: configuration, logger: .silent)
     }
 
@@ -58,6 +60,27 @@ struct NodeFixture: Sendable {
         }
         node.stop()
         try await running.value
+    }
+
+    /// A node in a process of its own.
+    func process(stopLimit: Double = 0) throws -> Process {
+        let process = Process()
+        process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+            .deletingLastPathComponent().appending(path: "NodeProgram")
+        process.arguments = [url, "\(stopLimit)"]
+        process.environment = ProcessInfo.processInfo.environment.merging(["PADDOCK_STATE_DIR": folder]) { $1 }
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        return process
+    }
+
+    func end(of process: Process) async {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                process.waitUntilExit()
+                continuation.resume()
+            }
+        }
     }
 
     func ticket(_ script: String, user: String = "usr_a", timeout: Double = 100) throws -> ExecutionTicket {

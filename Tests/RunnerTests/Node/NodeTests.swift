@@ -1,6 +1,7 @@
 import DatabaseFixtures
 import DockerAPI
 import Foundation
+import Glibc
 import Storage
 import Testing
 
@@ -55,45 +56,69 @@ struct NodeTests {
         }
     }
 
-    @Test("leaves what runs to the next one, which ends it truly with its whole log", arguments: Backend.allCases)
-    func handsOver(backend: Backend) async throws {
+    private static let lines = 3000
+    private static let numbered =
+        "i=0; while [ $i -lt \(lines) ]; do i=$((i+1)); echo line $i; [ $i = 1500 ] && sleep 3; done; exit 7"
+
+    /// - Parameter signal: that ends the first node while the agent runs.
+    @Test(
+        "leaves what runs to the next one, which ends it truly with its whole log",
+        arguments: Backend.allCases, [SIGTERM, SIGKILL])
+    func handsOver(backend: Backend, signal: Int32) async throws {
         try await NodeFixture.with(backend) { fixture in
-            let lines = 2000
-            let script = "i=0; while [ $i -lt \(lines) ]; do i=$((i+1)); echo line $i; [ $i = 1000 ] && sleep 3; done; exit 7"
-            var id = ExecutionID()
-            try await fixture.withNode({ $0.stopLimit = .zero }) { _ in
-                id = try await fixture.submit(fixture.ticket(script))
-                try await eventually { try await !fixture.log(id).isEmpty }
+            let first = try fixture.process()
+            let long = try await fixture.submit(fixture.ticket(Self.numbered))
+            let short = try await fixture.submit(fixture.ticket("echo begun; sleep 1; echo over"))
+            for id in [long, short] { try await eventually { try await !fixture.log(id).isEmpty } }
+            kill(first.processIdentifier, signal)
+            await fixture.end(of: first)
+            #expect(first.terminationStatus == (signal == SIGTERM ? 0 : SIGKILL))
+            #expect(try await fixture.stored(long).state == .running)
+            // The short one may end while nobody is there.
+            try await Task.sleep(for: .seconds(2))
+
+            let second = try fixture.process()
+            #expect(try await fixture.ended(long)["exitCode"] as? Int == 7)
+            #expect(try await fixture.ended(short)["status"] as? String == "succeeded")
+            for (id, text) in [
+                (long, (1...Self.lines).map { "line \($0)\n" }.joined()), (short, "begun\nover\n"),
+            ] {
+                let records = try await fixture.log(id)
+                #expect(records.isWhole())
+                #expect(String(decoding: records.bytes(), as: UTF8.self) == text)
             }
-            #expect(try await fixture.stored(id).state == .running)
-            try await fixture.withNode { _ in
-                let ended = try await fixture.ended(id)
-                #expect(ended["exitCode"] as? Int == 7, "\(ended)")
-            }
-            let records = try await fixture.log(id)
-            #expect(records.isWhole())
-            #expect(records.bytes() == Array((1...lines).map { "line \($0)\n" }.joined().utf8))
+            kill(second.processIdentifier, SIGTERM)
+            await fixture.end(of: second)
+            #expect(second.terminationStatus == 0)
         }
     }
 
-    @Test("ends what it can only call lost, and removes a sandbox without an owner", arguments: Backend.allCases)
-    func lost(backend: Backend) async throws {
+    @Test("killed again and again, loses nothing and runs nothing twice", arguments: Backend.allCases)
+    func killedAgainAndAgain(backend: Backend) async throws {
         try await NodeFixture.with(backend) { fixture in
-            var id = ExecutionID()
-            try await fixture.withNode({ $0.stopLimit = .zero }) { _ in
-                id = try await fixture.submit(fixture.ticket("echo ready; sleep 600"))
-                try await eventually { try await !fixture.log(id).isEmpty }
+            var ids: [ExecutionID] = []
+            for number in 0..<12 {
+                ids.append(try await fixture.submit(fixture.ticket("echo \(number); sleep 0.2; echo end")))
             }
-            // Somebody else has ended it meanwhile.
-            try await fixture.database.execute(
-                """
-                UPDATE executions SET state = 'lost', ending = '{}', finished_at = \(Date()), lease_holder = NULL,
-                    lease_expires_at = NULL WHERE id = \(id.description)
-                """)
-            try await fixture.withNode { _ in
-                let host = try RunnerHost(client: fixture.client, folder: try StateFolder(path: fixture.folder))
-                try await eventually { try await host.fencedSandboxes().isEmpty }
+            for _ in 0..<6 {
+                let node = try fixture.process()
+                try await Task.sleep(for: .milliseconds(Int.random(in: 100...1200)))
+                kill(node.processIdentifier, SIGKILL)
+                await fixture.end(of: node)
             }
+            let last = try fixture.process()
+            for (number, id) in ids.enumerated() {
+                let ended = try await fixture.ended(id)
+                // Killed between sending and the agent's beginning, it ends as engine_error or lost, and says so.
+                if ended["status"] as? String == "succeeded" {
+                    #expect(String(decoding: try await fixture.log(id).bytes(), as: UTF8.self) == "\(number)\nend\n")
+                } else {
+                    #expect(["lost", "failed"].contains(ended["status"] as? String), "\(ended)")
+                    #expect(["runner_lost", "engine_error"].contains(ended["reason"] as? String), "\(ended)")
+                }
+            }
+            kill(last.processIdentifier, SIGTERM)
+            await fixture.end(of: last)
         }
     }
 

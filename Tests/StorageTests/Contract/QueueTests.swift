@@ -200,7 +200,9 @@ struct QueueTests {
             #expect(try await queue.held(by: "node-1", in: database).map(\.lease) == [claim.lease])
             #expect(try await queue.held(by: "node-2", in: database).isEmpty)
             #expect(try await !queue.renew(claim.lease, in: database))
-            try await database.transaction { try await queue.markRunning(claim.lease, launch: "{}", for: .seconds(9), in: $0) }
+            try await database.transaction {
+                try await queue.markRunning(claim.lease, launch: "{}", for: .seconds(9), in: $0)
+            }
             #expect(try await queue.find("exe_1", in: database)?.state == .running)
             let stolen = ExecutionQueue.Lease(executionID: "exe_1", holder: "node-1", fence: 2)
             #expect(try await refusal { _ = try await queue.renew(stolen, in: database) } == .leaseLost)
