@@ -16,10 +16,22 @@ enum PEM {
     /// The contents of every block with this label, in order; text around them is no part of it. nil for a block that
     /// is damaged.
     static func blocks(in text: String, label: String) -> [[UInt8]?] {
-        text.components(separatedBy: "-----BEGIN \(label)-----").dropFirst().map { part in
-            guard let end = part.range(of: "-----END \(label)-----") else { return nil }
-            let encoded = part[..<end.lowerBound].filter { !$0.isWhitespace }
-            return Data(base64Encoded: String(encoded)).map { [UInt8]($0) }
+        var blocks: [[UInt8]?] = []
+        // Of a block that has begun and not ended.
+        var open: String?
+        for line in text.split(whereSeparator: \.isNewline) {
+            switch (line, open) {
+            case ("-----BEGIN \(label)-----", _):
+                if open != nil { blocks.append(nil) }
+                open = ""
+            case ("-----END \(label)-----", let encoded?):
+                blocks.append(Data(base64Encoded: encoded).map { [UInt8]($0) })
+                open = nil
+            case (_, let encoded?): open = encoded + line
+            default: break
+            }
         }
+        if open != nil { blocks.append(nil) }
+        return blocks
     }
 }

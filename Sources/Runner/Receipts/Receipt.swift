@@ -9,7 +9,7 @@ public struct Receipt: Sendable, Equatable {
     public struct Log: Sendable, Equatable, Codable {
         public let stdout: ContentDigest
         public let stderr: ContentDigest
-        /// Left out past the log's limit, and in neither hash.
+        /// Left out, as past the log's limit, and in neither hash.
         public let droppedBytes: Int64
     }
 

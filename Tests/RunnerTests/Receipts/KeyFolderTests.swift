@@ -198,6 +198,7 @@ struct KeyFolderTests {
         let broken = [
             "", "x", SigningKey().pem, "-----BEGIN PUBLIC KEY-----", keys[0].pem.replacing("MCow", with: "MCox"),
             keys[0].pem.replacing("-----END", with: "AAAA\n-----END"),
+            keys[0].pem.replacing("-----END PUBLIC KEY-----", with: "") + keys[1].pem,
         ]
         for text in broken {
             #expect(throws: VerificationKey.Invalid.self) { try VerificationKey.keys(pem: text) }

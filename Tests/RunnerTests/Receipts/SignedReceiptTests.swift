@@ -36,6 +36,23 @@ struct SignedReceiptTests {
         #expect(receipt.log.stderr == ContentDigest(of: Array("err\n".utf8)))
     }
 
+    @Test("an execution that never came to a sandbox has a receipt too, with null for what there was not")
+    func neverRan() throws {
+        var execution = Execution(
+            id: ExecutionID(), agentID: "agt_local", userID: "usr_local", image: "sha256:0", status: .failed,
+            createdAt: Date(), limits: try LimitsRequest().resolved())
+        execution.reason = .engineError
+        execution.finishedAt = Date()
+        let receipt = try Receipt(
+            of: execution, input: Array("{}".utf8), log: LogDigest().log(droppedBytes: 0), policy: nil)
+        let text = try key.sign(receipt).serialized()
+        #expect(try SignedReceipt(parsing: text).verified(with: keys) == receipt)
+        let value = try JSONValue(parsing: text)["receipt"]
+        for key in ["exitCode", "signal", "startedAt", "runtime", "output", "policy", "audit"] {
+            #expect(value?[key] == .null, "\(key)")
+        }
+    }
+
     @Test("a document that was formatted anew still holds")
     func reformatted() throws {
         let document = try document()
