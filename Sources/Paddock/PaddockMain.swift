@@ -44,7 +44,9 @@ struct PaddockCommand: AsyncParsableCommand {
         commandName: "paddock",
         abstract: "Runs other people's agents behind a fence.",
         version: "0.1.0",
-        subcommands: [RunCommand.self, CheckCommand.self, DoctorCommand.self, SeccompCommand.self]
+        subcommands: [
+            RunCommand.self, CheckCommand.self, DoctorCommand.self, SeccompCommand.self, ReceiptCommand.self,
+        ]
     )
 }
 

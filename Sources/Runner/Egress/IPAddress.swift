@@ -9,29 +9,26 @@ enum IPAddress: Sendable, Hashable {
     /// Takes only the forms that inet_pton(3) takes: four decimal numbers, or RFC 4291's text without a scope.
     /// `127.1`, `0x7f.0.0.1` and `017700000001` are none.
     init?(_ text: String) {
-        var four = in_addr()
-        var six = in6_addr()
+        // As plain numbers: which module declares in_addr depends on what else is imported beside this file.
+        var four: UInt32 = 0
+        var six: UInt128 = 0
         if inet_pton(AF_INET, text, &four) == 1 {
-            self = .v4(UInt32(bigEndian: four.s_addr))
+            self = .v4(UInt32(bigEndian: four))
         } else if inet_pton(AF_INET6, text, &six) == 1 {
-            self = Self(six)
+            self = .v6(UInt128(bigEndian: six))
         } else {
             return nil
         }
     }
 
-    private init(_ address: in6_addr) {
-        self = .v6(withUnsafeBytes(of: address) { UInt128(bigEndian: $0.loadUnaligned(as: UInt128.self)) })
-    }
-
     /// The address in a socket address; nil for another family.
     init?(_ address: UnsafePointer<sockaddr>) {
+        let bytes = UnsafeRawPointer(address)
         switch CInt(address.pointee.sa_family) {
-        case AF_INET:
-            let number = UnsafeRawPointer(address).loadUnaligned(as: sockaddr_in.self).sin_addr.s_addr
-            self = .v4(UInt32(bigEndian: number))
-        case AF_INET6:
-            self = Self(UnsafeRawPointer(address).loadUnaligned(as: sockaddr_in6.self).sin6_addr)
+        // Behind family and port.
+        case AF_INET: self = .v4(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self)))
+        // Behind family, port and flow.
+        case AF_INET6: self = .v6(UInt128(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt128.self)))
         default: return nil
         }
     }
@@ -58,11 +55,10 @@ extension IPAddress: CustomStringConvertible {
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         switch self {
         case .v4(let number):
-            var address = in_addr(s_addr: number.bigEndian)
+            var address = number.bigEndian
             inet_ntop(AF_INET, &address, &text, socklen_t(text.count))
         case .v6(let number):
-            var address = in6_addr()
-            withUnsafeMutableBytes(of: &address) { $0.storeBytes(of: number.bigEndian, as: UInt128.self) }
+            var address = number.bigEndian
             inet_ntop(AF_INET6, &address, &text, socklen_t(text.count))
         }
         return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

@@ -17,6 +17,7 @@ struct ExecutionRun: Sendable {
         /// Where the init cannot see its own.
         var cgroup: HostCgroup?
         var log = LogLimiter(limit: 0)
+        var policy: PolicyEvidence?
     }
 
     private let found = NIOLockedValueBox(Found())
@@ -156,8 +157,10 @@ struct ExecutionRun: Sendable {
     }
 
     private func verdict(on report: InitMessage, _ policy: SandboxPolicy) -> ExecutionLifecycle.Event {
+        var verification = Verification(report, against: policy)
+        defer { found.withLockedValue { $0.policy = verification.evidence } }
         do {
-            try Verification.check(report, against: policy)
+            try verification.check()
             return .verified
         } catch {
             return .mismatched("this host does not hold the sandbox's policy: \(error). The agent was not started")
@@ -320,6 +323,7 @@ struct ExecutionRun: Sendable {
                     message: "\(found.log.droppedBytes) bytes left out past \(request.limits.logMiB) MiB"))
         }
         return FinishedExecution(
-            execution: execution, droppedLogBytes: found.log.droppedBytes, egress: egress, removalFailure: removal)
+            execution: execution, droppedLogBytes: found.log.droppedBytes, policy: found.policy, egress: egress,
+            removalFailure: removal)
     }
 }

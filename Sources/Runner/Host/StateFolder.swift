@@ -6,6 +6,7 @@ import Foundation
 /// - `runners/ID`: locked while that runner lives; a container whose runner's file is free has no owner
 /// - `egress/RUNNER-UID`: the socket of a sandbox's proxy, for as long as it runs
 /// - `users/N`: locked while a sandbox uses the Nth user id
+/// - `keys/`: what receipts are signed with, once there is one; ``KeyFolder``
 /// - `id`: names this folder in the labels of its containers
 public struct StateFolder: Sendable {
     public struct Failure: Error, Sendable, CustomStringConvertible {
@@ -32,7 +33,8 @@ public struct StateFolder: Sendable {
         id = try Self.identity(path + "/id")
     }
 
-    private static func location(_ environment: [String: String]) throws -> String {
+    /// Where it is, or would be.
+    public static func location(_ environment: [String: String]) throws -> String {
         if let chosen = environment["PADDOCK_STATE_DIR"], !chosen.isEmpty {
             guard chosen.hasPrefix("/") else {
                 throw Failure(path: chosen, reason: "the path must be absolute, since the Engine mounts files from it")
