@@ -1,7 +1,8 @@
 /// Where an execution may connect to, and how much.
 public struct EgressPolicy: Sendable, Equatable {
     public struct Limits: Sendable, Equatable {
-        /// Connections at once.
+        /// Connections from the agent at once, and as many to hosts: those too whose agent's end has gone, and names that
+        /// are being resolved.
         public var connections = 256
         /// From the beginning of a connection, or the end of the last answer on it, to the end of the next request's
         /// head.
@@ -12,6 +13,8 @@ public struct EgressPolicy: Sendable, Equatable {
         public var connect: Duration = .seconds(10)
         /// Without a byte in either direction. Long: an API may think for minutes before it answers.
         public var idle: Duration = .seconds(600)
+        /// For a host to take the rest of what the agent has sent, once the agent's end has gone.
+        public var flush: Duration = .seconds(10)
         /// Both directions of all connections together; nil for no limit.
         public var bytes: Int64?
 

@@ -23,6 +23,7 @@ public struct EgressRecord: Sendable, Equatable {
             case unreachable
             case badAnswer = "bad_answer"
             case timeout
+            case abandoned
         }
 
         public let code: Code
@@ -37,7 +38,7 @@ public struct EgressRecord: Sendable, Equatable {
         var verdict: Verdict {
             switch code {
             case .notListed, .reservedAddress, .byteLimit, .connectionLimit, .malformed: .refused
-            case .unresolved, .unreachable, .badAnswer, .timeout: .failed
+            case .unresolved, .unreachable, .badAnswer, .timeout, .abandoned: .failed
             }
         }
     }

@@ -97,8 +97,8 @@ struct EgressLimitTests {
                         return held
                     }()
                     for _ in 0..<Self.total / Self.chunk { try await wire.send(zeros: Self.chunk) }
-                    // Mostly what the kernel buffers for a connection: tcp(7), tcp_wmem.
-                    #expect(try await held < Self.total / 4)
+                    // Mostly the kernel's buffers, whose sizes the proxy sets.
+                    #expect(try await held < 2 << 20)
                     #expect(try await wire.readMessage().body == "all")
                 }
             }
