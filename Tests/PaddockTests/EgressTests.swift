@@ -188,6 +188,23 @@ struct EgressTests {
         }
     }
 
+    @Test("paddock may open as many files as the host lets it, whatever it was started with")
+    func descriptors() async throws {
+        try await Fixture.withState { state in
+            let script = "ulimit -S -n 100; exec \"$0\" \"$@\""
+            let arguments = ["-c", script, Program.paddock, "run", Fixture.busybox, "--"]
+            let program = try Program(
+                "/bin/sh", arguments + ["sh", "-c", "echo ready; sleep 3600"], environment: state)
+            try await program.wait(for: "ready") { program.stdout.contains("ready") }
+            let limits = try String(contentsOfFile: "/proc/\(program.processID)/limits", encoding: .utf8)
+            let line = try #require(limits.split(separator: "\n").first { $0.hasPrefix("Max open files") })
+            let numbers = line.split(separator: " ").compactMap { Int($0) }
+            #expect(numbers.count == 2 && numbers[0] == numbers[1], "\(line)")
+            program.signal(SIGINT)
+            #expect(try await program.exitCode() == 130)
+        }
+    }
+
     @Test(
         "a rule that cannot be used is refused before anything runs, with what to write",
         arguments: [
