@@ -32,4 +32,14 @@ struct EgressWorldTests {
             of: hosts.map { "http://\($0)/" }, allowing: ["*.wild.test:80", "localhost:80"])
         #expect(statuses == ["502", "200", "200", "200"], "\(stderr)")
     }
+
+    @Test("a public address of the host itself is refused, by its name and by itself")
+    func own() async throws {
+        let (statuses, stderr) = try await statuses(
+            of: ["http://public.test/", "http://11.22.33.44/", "http://localhost/"],
+            allowing: ["public.test:80", "11.22.33.44:80", "localhost:80"])
+        #expect(statuses == ["403", "403", "200"], "\(stderr)")
+        #expect(stderr.contains("public.test leads to 11.22.33.44, which is an address of this host\n"), "\(stderr)")
+        #expect(stderr.contains("11.22.33.44 is an address of this host\n"), "\(stderr)")
+    }
 }

@@ -41,10 +41,11 @@ struct EgressDialer: Sendable {
         do {
             let channel = try await withTaskCancellationHandler {
                 let addresses = try await inTime(lookup.futureResult, of: target.host)
-                let allowed = addresses.filter { policy.objection(to: $0) == nil }
+                let own = try HostAddresses.current()
+                let allowed = addresses.filter { policy.objection(to: $0, ofHost: own) == nil }
                 guard !allowed.isEmpty else {
                     record.address = addresses.first?.description
-                    throw refusal(of: addresses, for: target)
+                    throw refusal(of: addresses, ofHost: own, for: target)
                 }
                 return try await connect(allowed.prefix(Self.addressLimit), target, &record, attempt, on: loop)
             } onCancel: {
@@ -90,8 +91,10 @@ struct EgressDialer: Sendable {
         return try await lookup.within(TimeAmount(limit), orFail: late).get()
     }
 
-    private func refusal(of addresses: [IPAddress], for target: EgressTarget) -> EgressRecord.Reason {
-        guard let address = addresses.first, let what = policy.objection(to: address) else {
+    private func refusal(
+        of addresses: [IPAddress], ofHost own: Set<IPAddress>, for target: EgressTarget
+    ) -> EgressRecord.Reason {
+        guard let address = addresses.first, let what = policy.objection(to: address, ofHost: own) else {
             return .init(.unresolved, "\(target.host) has no address")
         }
         if case .address = target.host { return .init(.reservedAddress, "\(target.host) is \(what)") }

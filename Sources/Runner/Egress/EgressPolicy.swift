@@ -50,8 +50,12 @@ public struct EgressPolicy: Sendable, Equatable {
     func allows(_ target: EgressTarget) -> Bool { rules.contains { $0.allows(target) } }
 
     /// Why the address may not be connected to: completes "is …". nil for one that may.
-    func objection(to address: IPAddress) -> String? {
-        guard let entry = ReservedAddresses.entry(for: address) else { return nil }
+    /// - Parameter own: the addresses of this host. A reserved one of them is opened as any other reserved one is, and
+    ///   nothing opens a public one.
+    func objection(to address: IPAddress, ofHost own: Set<IPAddress>) -> String? {
+        guard let entry = ReservedAddresses.entry(for: address) else {
+            return own.contains(address) ? "an address of this host" : nil
+        }
         // A range within the entry that names the address: 169.254.0.0/16 does not let the metadata service through.
         let isListed = allowedPrivate.contains { entry.range.contains($0) && $0.contains(address) }
         return isListed ? nil : entry.what

@@ -58,6 +58,11 @@ public struct EgressRecord: Sendable, Equatable {
     public var verdict: Verdict
     public var reason: Reason?
 
+    /// Whether an operator's private range could let it through, where it was refused for its address.
+    public var isPrivate: Bool {
+        reason?.code == .reservedAddress && address.flatMap { IPAddress($0) }.flatMap { ReservedAddresses.entry(for: $0) } != nil
+    }
+
     /// What was asked for: `CONNECT example.com:443`, `GET http://example.com:80`.
     public var request: String {
         guard let method, let host, let port else { return "a request" }

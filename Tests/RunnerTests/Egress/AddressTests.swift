@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Runner
@@ -29,7 +30,7 @@ struct EgressAddressTests {
             ("fec0::1", "private"), ("ff02::1", "multicast"), ("9000::1", "reserved"),
         ])
     func reserved(text: String, what: String) throws {
-        let objection = policy.objection(to: try #require(IPAddress(text)))
+        let objection = policy.objection(to: try #require(IPAddress(text)), ofHost: [])
         #expect(objection?.contains(what) == true, "\(objection ?? "allowed")")
     }
 
@@ -42,7 +43,7 @@ struct EgressAddressTests {
             "2001:200::1", "2001:4860:4860::8888", "2003::1", "2606:4700::1111", "3ffe::1",
         ])
     func notReserved(text: String) throws {
-        #expect(policy.objection(to: try #require(IPAddress(text))) == nil)
+        #expect(policy.objection(to: try #require(IPAddress(text)), ofHost: []) == nil)
     }
 
     @Test("every entry of the table is a range")
@@ -61,7 +62,29 @@ struct EgressAddressTests {
         ])
     func allowedPrivate(range: String, address: String, isAllowed: Bool) throws {
         let policy = try EgressPolicy(rules: [EgressRule("a.example")], allowedPrivate: [AddressRange(range)])
-        #expect((policy.objection(to: try #require(IPAddress(address))) == nil) == isAllowed)
+        #expect((policy.objection(to: try #require(IPAddress(address)), ofHost: []) == nil) == isAllowed)
+    }
+
+    @Test("a public address of this host is refused; a reserved one is as reserved as any other")
+    func host() throws {
+        let own = Set(["11.22.33.44", "2606:4700::1111", "10.0.0.1", "127.0.0.1"].compactMap { IPAddress($0) })
+        let policy = try EgressPolicy(rules: [EgressRule("a.example")], allowedPrivate: [AddressRange("10.0.0.0/8")])
+        let told = ["11.22.33.44", "11.22.33.45", "2606:4700::1111", "2606:4700::1112", "10.0.0.1", "127.0.0.1"]
+            .compactMap { IPAddress($0) }.map { policy.objection(to: $0, ofHost: own) ?? "allowed" }
+        #expect(
+            told == [
+                "an address of this host", "allowed", "an address of this host", "allowed", "allowed",
+                "a loopback address",
+            ])
+    }
+
+    @Test("this host's addresses are those of its interfaces, of both kinds")
+    func interfaces() throws {
+        let own = try HostAddresses.current()
+        #expect(own.contains(.v4(0x7F00_0001)))
+        let names = try String(contentsOfFile: "/proc/net/if_inet6", encoding: .utf8)
+        let sixes = names.split(separator: "\n").compactMap { UInt128($0.prefix(32), radix: 16) }
+        #expect(sixes.allSatisfy { own.contains(.v6($0)) })
     }
 
     @Test(
