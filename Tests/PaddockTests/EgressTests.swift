@@ -214,6 +214,7 @@ struct EgressTests {
             (["--allow", "127.1"], "write four decimal numbers"),
             (["--allow", "api.example.com", "--allow-private", "0.0.0.0/0"], "not within one private range"),
             (["--allow-private", "10.0.0.0/8"], "add --allow HOST"),
+            (["--allow", "a.example", "--allow-private", "64:ff9b::/96"], "--allow-private: 64:ff9b::/96 is an IPv4"),
         ])
     func invalid(flags: [String], says: String) async throws {
         try await Fixture.withState { state in

@@ -32,16 +32,29 @@ public struct EgressPolicy: Sendable, Equatable {
         public let description: String
     }
 
-    /// - Throws: ``Invalid`` for no rule at all, or for a private range that holds public addresses.
+    /// - Throws: ``Invalid`` for no rule at all, or for a private range that holds public addresses or opens nothing.
     public init(rules: [EgressRule], allowedPrivate: [AddressRange] = []) throws {
         guard !rules.isEmpty else { throw Invalid(description: "an allow-list needs at least one host") }
-        for range in allowedPrivate where !ReservedAddresses.hold(range) {
-            throw Invalid(
-                description: "\(range) is not within one private range: write one such as 10.0.0.0/8 or 127.0.0.1/32")
-        }
+        for range in allowedPrivate { try Self.check(range) }
         var seen: Set<EgressRule> = []
         self.rules = rules.filter { seen.insert($0).inserted }
         self.allowedPrivate = allowedPrivate
+    }
+
+    private static func check(_ range: AddressRange) throws(Invalid) {
+        guard let entry = ReservedAddresses.entry(for: range) else {
+            throw Invalid(
+                description: "\(range) is not within one private range: write one such as 10.0.0.0/8 or 127.0.0.1/32")
+        }
+        switch entry.opening {
+        case .byRange: return
+        case .byAddress:
+            guard !range.isOneAddress else { return }
+            throw Invalid(
+                description: "\(range) is \(entry.what), which opens one address at a time: "
+                    + "write \(range.first)/\(range.first.bitWidth)")
+        case .never: throw Invalid(description: "\(range) is \(entry.what), and that is never let through")
+        }
     }
 
     /// Whether a rule names exactly this host, with any port.

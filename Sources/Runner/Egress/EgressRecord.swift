@@ -60,7 +60,10 @@ public struct EgressRecord: Sendable, Equatable {
 
     /// Whether an operator's private range could let it through, where it was refused for its address.
     public var isPrivate: Bool {
-        reason?.code == .reservedAddress && address.flatMap { IPAddress($0) }.flatMap { ReservedAddresses.entry(for: $0) } != nil
+        guard reason?.code == .reservedAddress, let address = address.flatMap({ IPAddress($0) }),
+            let entry = ReservedAddresses.entry(for: address)
+        else { return false }
+        return entry.opening != .never
     }
 
     /// What was asked for: `CONNECT example.com:443`, `GET http://example.com:80`.
