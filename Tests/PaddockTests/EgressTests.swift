@@ -89,6 +89,28 @@ struct EgressTests {
                 #expect(program.stderr.contains("(add --allow unlisted.test:\(port)): 2 times"))
                 #expect(program.stderr.contains("a cloud's metadata service"))
                 #expect((execution["usage"] as? [String: Any])?["egressBytes"] as? Int == 0)
+                #expect(network["connectionCounts"] as? [String: Int] == ["allowed": 0, "refused": 5, "failed": 0])
+            }
+        }
+    }
+
+    @Test("the summary tells apart what was let out, refused and failed")
+    func summary() async throws {
+        try await EgressFixture.with { fixture in
+            try await Fixture.withState { state in
+                let script = """
+                    curl -s -o /dev/null http://localhost:\(fixture.http)/
+                    curl -s -o /dev/null http://unlisted.test/ http://unlisted.test/a
+                    curl -s -o /dev/null http://no-such-host.invalid/
+                    """
+                let flags = fixture.flags + ["--allow", "no-such-host.invalid:80"]
+                let program = try await fixture.run(flags, ["sh", "-c", script], state)
+                let told = /1 connection out, \d+ bytes · 2 connections refused · 1 connection failed/
+                #expect(program.stderr.contains(told), "\(program.stderr)")
+                let refused = try await fixture.run(
+                    flags, ["curl", "-s", "-o", "/dev/null", "http://unlisted.test/"], state)
+                #expect(refused.stderr.contains(" · 1 connection refused\n"), "\(refused.stderr)")
+                #expect(!refused.stderr.contains(" out"), "\(refused.stderr)")
             }
         }
     }

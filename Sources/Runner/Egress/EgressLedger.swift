@@ -96,6 +96,7 @@ final class EgressLedger: Sendable {
 
     func file(_ record: EgressRecord) {
         state.withLockedValue { state in
+            state.report.counts.count(record.verdict)
             if state.report.records.count < EgressReport.recordLimit {
                 state.report.records.append(record)
             } else {
