@@ -210,6 +210,44 @@ struct EgressTests {
         }
     }
 
+    @Test("an agent that kills or stops the forwarder harms only itself", arguments: ["KILL", "STOP"])
+    func forwarder(signal: String) async throws {
+        try await EgressFixture.with { fixture in
+            try await Fixture.withState { state in
+                let script = """
+                    import os, signal, socket, subprocess, sys
+                    def forwarders():
+                        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+                        return [pid for pid in pids if pid not in (1, os.getpid())]
+                    def curl():
+                        words = ["curl", "-s", "-m", "5", "-o", "/dev/null", "http://localhost:" + sys.argv[1]]
+                        return subprocess.run(words).returncode
+                    def ask(host):
+                        with socket.socket(socket.AF_UNIX) as proxy:
+                            proxy.connect("/.paddock/egress.sock")
+                            proxy.sendall(f"CONNECT {host}:{sys.argv[1]} HTTP/1.1\\r\\n\\r\\n".encode())
+                            return proxy.recv(1000).decode().split()[1]
+                    found = forwarders()
+                    before = curl()
+                    for pid in found: os.kill(pid, getattr(signal, "SIG" + sys.argv[2]))
+                    print(len(found), before, curl() != 0, ask("localhost"), ask("unlisted.test"), file=sys.stderr)
+                    sys.exit(7)
+                    """
+                let program = try await fixture.run(
+                    fixture.flags + ["--json"], ["python3", "-c", script, "\(fixture.http)", signal], state)
+                let execution = try Fixture.document(program.stdout)
+                #expect(execution["status"] as? String == "failed", "\(program.stderr)")
+                #expect(execution["reason"] as? String == "exit")
+                #expect(execution["exitCode"] as? Int == 7)
+                #expect(program.stderr.contains("1 0 True 200 403"), "\(program.stdout) \(program.stderr)")
+                let network = try #require(execution["network"] as? [String: Any])
+                #expect(network["connectionCounts"] as? [String: Int] == ["allowed": 2, "refused": 1, "failed": 0])
+                let folder = try #require(state["PADDOCK_STATE_DIR"]) + "/egress"
+                #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+            }
+        }
+    }
+
     @Test("paddock may open as many files as the host lets it, whatever it was started with")
     func descriptors() async throws {
         try await Fixture.withState { state in
