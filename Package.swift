@@ -27,6 +27,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CResolver"),
         .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
         .target(
             name: "CJSONSchema",
@@ -47,6 +48,7 @@ let package = Package(
             name: "Runner",
             dependencies: [
                 "CJSONSchema",
+                "CResolver",
                 "CSeccomp",
                 "DockerAPI",
                 .product(name: "Crypto", package: "swift-crypto"),

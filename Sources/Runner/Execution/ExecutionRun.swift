@@ -302,7 +302,7 @@ struct ExecutionRun: Sendable {
         if let policy = request.egress {
             execution.network = .init(
                 mode: "allowlist", allow: policy.rules.map(\.description), connections: egress?.records ?? [],
-                droppedConnections: egress?.droppedRecords ?? 0)
+                droppedConnections: egress?.droppedRecords ?? 0, connectionCounts: egress?.counts ?? .init())
         }
         execution.usage.logBytes = found.log.total
         execution.usage.egressBytes = egress?.bytes ?? 0

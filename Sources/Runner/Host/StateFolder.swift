@@ -12,9 +12,29 @@ public struct StateFolder: Sendable {
     public struct Failure: Error, Sendable, CustomStringConvertible {
         let path: String
         let reason: String
-        public var description: String {
-            "the state folder cannot be used: \(path): \(reason). Set PADDOCK_STATE_DIR to a folder of yours"
+        let remedy: String
+
+        init(path: String, reason: String, remedy: String = "Set PADDOCK_STATE_DIR to a folder of yours") {
+            self.path = path
+            self.reason = reason
+            self.remedy = remedy
         }
+
+        /// - Parameters:
+        ///   - errno: of the call that failed.
+        ///   - what: what could not be done.
+        init(path: String, errno: Int32, _ what: String? = nil) {
+            let reason = (what.map { $0 + ": " } ?? "") + Errno.message(errno)
+            guard errno == ENOSPC || errno == EDQUOT else {
+                self.init(path: path, reason: reason)
+                return
+            }
+            self.init(
+                path: path, reason: reason,
+                remedy: "Make room there, or set PADDOCK_STATE_DIR to a folder where there is room")
+        }
+
+        public var description: String { "the state folder cannot be used: \(path): \(reason). \(remedy)" }
     }
 
     public let path: String
@@ -54,9 +74,9 @@ public struct StateFolder: Sendable {
             try FileManager.default.createDirectory(
                 atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         } catch {
-            throw Failure(path: path, reason: "it cannot be made: \(Errno.last)")
+            throw Failure(path: path, errno: errno, "it cannot be made")
         }
-        guard access(path, R_OK | W_OK | X_OK) == 0 else { throw Failure(path: path, reason: Errno.last) }
+        guard access(path, R_OK | W_OK | X_OK) == 0 else { throw Failure(path: path, errno: errno) }
     }
 
     private static func identity(_ path: String) throws -> String {
@@ -68,7 +88,7 @@ public struct StateFolder: Sendable {
         try write(Array(LaunchFrame.makeNonce().utf8), to: new, mode: 0o600)
         link(new, path)
         unlink(new)
-        guard let known = contents(path) else { throw Failure(path: path, reason: Errno.last) }
+        guard let known = contents(path) else { throw Failure(path: path, errno: errno) }
         return String(decoding: known, as: UTF8.self)
     }
 
@@ -78,7 +98,7 @@ public struct StateFolder: Sendable {
 
     private static func write(_ bytes: [UInt8], to path: String, mode: mode_t) throws {
         guard FileManager.default.createFile(atPath: path, contents: Data(bytes)), chmod(path, mode) == 0 else {
-            throw Failure(path: path, reason: Errno.last)
+            throw Failure(path: path, errno: errno)
         }
     }
 
@@ -88,7 +108,7 @@ public struct StateFolder: Sendable {
         if Self.contents(target) == bytes { return target }
         let new = target + "." + String(UInt64.random(in: 0...UInt64.max), radix: 16)
         try Self.write(bytes, to: new, mode: mode)
-        guard rename(new, target) == 0 else { throw Failure(path: target, reason: Errno.last) }
+        guard rename(new, target) == 0 else { throw Failure(path: target, errno: errno) }
         return target
     }
 
@@ -125,7 +145,8 @@ public struct StateFolder: Sendable {
             }
         }
         throw Failure(
-            path: path + "/users", reason: "all \(SandboxUser.count) user ids are in use by running sandboxes")
+            path: path + "/users", reason: "all \(SandboxUser.count) user ids are in use by running sandboxes",
+            remedy: "Wait until one of them ends")
     }
 
     /// Makes this process known as a living runner.
@@ -146,8 +167,11 @@ public struct StateFolder: Sendable {
     func egressSocketPath(runner: String, uid: UInt32) throws -> String {
         try Self.makeFolder(path + "/egress")
         let socket = "\(path)/egress/\(runner)-\(uid)"
-        guard socket.utf8.count <= 107 else {
-            throw Failure(path: socket, reason: "this is longer than the 107 bytes that a unix socket's path may have")
+        let excess = socket.utf8.count - 107
+        guard excess <= 0 else {
+            throw Failure(
+                path: socket, reason: "this is longer than the 107 bytes that a unix socket's path may have",
+                remedy: "Set PADDOCK_STATE_DIR to a shorter path, of at most \(path.utf8.count - excess) bytes")
         }
         return socket
     }
