@@ -36,6 +36,13 @@ extension SeccompPolicy {
             reason: "does what no filter sees, with a record of holes",
             answers: ["CVE-2021-41073", "CVE-2022-2602", "CVE-2022-29582", "CVE-2023-2598"]),
         Refusal(
+            calls: [
+                "io_setup", "io_submit", "io_getevents", "io_pgetevents", "io_pgetevents_time64", "io_cancel",
+                "io_destroy",
+            ],
+            reason: "the whole host has one number of them (fs.aio-max-nr), which one agent could take; programs that "
+                + "ask use threads instead"),
+        Refusal(
             calls: ["keyctl", "add_key", "request_key"], reason: "keyrings are not confined by namespaces",
             answers: ["CVE-2016-0728"]),
         Refusal(
