@@ -124,6 +124,19 @@ struct SeccompProfileTests {
         #expect(SeccompExplanation.namesLike("clon") == ["clone", "clone3"])
     }
 
+    // MARK: gVisor
+
+    @Test("only gVisor is sent clone3, and nothing else differs")
+    func gvisor() throws {
+        let standard = SeccompPolicy.standard
+        #expect(standard.adapted(to: .engineDefault) == standard)
+        #expect(standard.adapted(to: SandboxRuntime(name: "crun", path: "/usr/bin/crun")) == standard)
+        let runsc = SandboxRuntime(name: "sandboxed", path: "/usr/bin/runsc")
+        let diff = SeccompDiff(from: standard.profile, to: standard.adapted(to: runsc).profile)
+        #expect(diff.added.map(\.call) == ["clone3"])
+        #expect(diff.removed.isEmpty && diff.conditioned.isEmpty)
+    }
+
     // MARK: narrow
 
     @Test("a narrowed policy is within the standard one, keeps its conditions, and holds what the init needs")

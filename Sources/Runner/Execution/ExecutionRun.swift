@@ -74,7 +74,10 @@ struct ExecutionRun: Sendable {
     private var seccompPolicy: SeccompPolicy {
         get throws {
             if request.recorderMarker != nil { return .recording }
-            return try request.seccomp.map { try .narrowed(to: $0, withForwarder: request.egress != nil) } ?? .standard
+            let narrowed = try request.seccomp.map {
+                try SeccompPolicy.narrowed(to: $0, withForwarder: request.egress != nil)
+            }
+            return (narrowed ?? .standard).adapted(to: request.runtime)
         }
     }
 

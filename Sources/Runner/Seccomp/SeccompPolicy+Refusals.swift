@@ -5,7 +5,9 @@ extension SeccompPolicy {
         Refusal(
             calls: ["clone3"],
             reason: "its flags are in memory, where no filter sees them; C libraries fall back to clone",
-            answers: ["CVE-2021-41133"], errno: ENOSYS),
+            answers: ["CVE-2021-41133"], errno: ENOSYS,
+            gvisorReason: "runsc answers EPERM where it is told ENOSYS, after which C libraries make no thread; the "
+                + "namespaces that it can make are gVisor's own"),
         Refusal(
             calls: ["unshare", "setns"],
             reason: "a namespace of one's own opens kernel code that only root reached before",
