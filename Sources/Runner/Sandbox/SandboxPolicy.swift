@@ -69,6 +69,9 @@ public struct SandboxPolicy: Sendable {
     }
     var memoryBytes: Int64 { Int64(limits.memoryMiB) << 20 }
 
+    /// What TCP sockets may hold on cgroup v1, which counts it apart from all other memory.
+    var tcpMemoryBytes: Int64 { memoryBytes / 4 }
+
     /// Limits of one process, setrlimit(2). A file's size has one for the sake of sparse files; it is beyond what any
     /// tmpfs holds, so that a full one says ENOSPC and does not end the writer by SIGXFSZ.
     var ulimits: [(name: String, value: Int64)] {
@@ -109,6 +112,7 @@ extension SandboxPolicy {
         var host = HostConfig()
         host.memory = memoryBytes
         host.memorySwap = memoryBytes
+        host.kernelMemoryTCP = tcpMemoryBytes
         host.memorySwappiness = 0
         host.nanoCpus = Int64((limits.cpus * 1e9).rounded())
         host.pidsLimit = Int64(cgroupPids)
