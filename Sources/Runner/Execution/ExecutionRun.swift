@@ -63,7 +63,7 @@ struct ExecutionRun: Sendable {
 
     private func makePolicy(_ user: SandboxUser, _ proxy: EgressProxy?) throws -> SandboxPolicy {
         var files = try host.folder.files(uid: user.uid)
-        if request.recorderMarker != nil { files.recorder = try host.folder.recorder() }
+        if request.recorderMarker != nil { files.recorder = try host.folder.recorder(uid: user.uid) }
         return SandboxPolicy(
             imageID: request.image.id, uid: user.uid, limits: request.limits, runtime: request.runtime,
             volumes: request.image.volumes, files: files,
