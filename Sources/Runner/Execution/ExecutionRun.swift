@@ -64,7 +64,7 @@ struct ExecutionRun: Sendable {
 
     private func makePolicy(_ user: SandboxUser, _ proxy: EgressProxy?) throws -> SandboxPolicy {
         var files = try host.folder.files(uid: user.uid)
-        if request.recorderMarker != nil { files.recorder = try host.folder.recorder() }
+        if request.recorderMarker != nil { files.recorder = try host.folder.recorder(uid: user.uid) }
         return SandboxPolicy(
             imageID: request.image.id, uid: user.uid, limits: request.limits, runtime: request.runtime,
             volumes: request.image.volumes, files: files,
@@ -75,7 +75,10 @@ struct ExecutionRun: Sendable {
     private var seccompPolicy: SeccompPolicy {
         get throws {
             if request.recorderMarker != nil { return .recording }
-            return try request.seccomp.map { try .narrowed(to: $0, withForwarder: request.egress != nil) } ?? .standard
+            let narrowed = try request.seccomp.map {
+                try SeccompPolicy.narrowed(to: $0, withForwarder: request.egress != nil)
+            }
+            return (narrowed ?? .standard).adapted(to: request.runtime)
         }
     }
 
@@ -115,9 +118,9 @@ struct ExecutionRun: Sendable {
             async let started: Void = start(sandbox, feed)
             var pump = OutputPump(nonce: nonce, limits: request.limits, sink: sink) { event in
                 switch event {
-                case .report(let report) where policy.runtime.kernel == .host:
-                    feed.yield(verdict(on: report, policy))
-                case .report(let report): Task { feed.yield(await verdictWithHost(on: report, policy, sandbox)) }
+                case .report(let report) where needsHost(report, policy):
+                    Task { feed.yield(await verdictWithHost(on: report, policy, sandbox)) }
+                case .report(let report): feed.yield(verdict(on: report, policy))
                 case .trailer(let trailer): feed.yield(.trailer(withHostUsage(trailer)))
                 case .complete: feed.yield(.outputComplete)
                 case .readerGone:
@@ -167,15 +170,28 @@ struct ExecutionRun: Sendable {
         }
     }
 
-    /// For a sandbox that cannot see its own cgroup.
+    /// Whether the host must be looked at: the sandbox cannot see its own cgroup, or the runtime left a limit out.
+    private func needsHost(_ report: InitMessage, _ policy: SandboxPolicy) -> Bool {
+        switch policy.runtime.kernel {
+        case .gvisor: true
+        case .host:
+            geteuid() == 0
+                && report.cgroupFiles(version: 1)[HostCgroup.tcpLimit].map { $0 != "\(policy.tcpMemoryBytes)" } ?? false
+        }
+    }
+
     private func verdictWithHost(
         on report: InitMessage, _ policy: SandboxPolicy, _ sandbox: Sandbox
     ) async -> ExecutionLifecycle.Event {
         do {
             let cgroup = HostCgroup(pid: try await host.client.inspectContainer(sandbox.containerID).state.pid)
-            found.withLockedValue { $0.cgroup = cgroup }
             var report = report
-            report.add(cgroup?.limits() ?? [])
+            switch policy.runtime.kernel {
+            case .gvisor:
+                found.withLockedValue { $0.cgroup = cgroup }
+                report.add(cgroup?.limits() ?? [])
+            case .host: cgroup?.limitTCP(policy.tcpMemoryBytes)
+            }
             return verdict(on: report, policy)
         } catch {
             return failure(error)

@@ -27,9 +27,11 @@ public struct RunnerHost: Sendable {
     /// - Throws: ``UnknownRuntime``, or what the Engine said.
     public func runtime(named name: String?) async throws -> SandboxRuntime {
         guard let name else { return .engineDefault }
-        let known = try await client.info().runtimes ?? [:]
-        guard let runtime = known[name] else { throw UnknownRuntime(name: name, known: Array(known.keys)) }
-        return SandboxRuntime(name: name, path: runtime.path, arguments: runtime.runtimeArgs ?? [])
+        let known = try await client.info().sandboxRuntimes
+        guard let runtime = known.first(where: { $0.name == name }) else {
+            throw UnknownRuntime(name: name, known: known.compactMap(\.name))
+        }
+        return runtime
     }
 
     /// Hexadecimal digits; unlike any other runner's.

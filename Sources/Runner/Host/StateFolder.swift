@@ -2,7 +2,8 @@ import Foundation
 
 /// The folder in which runners of this host keep what the Engine must see and what tells them apart.
 ///
-/// - `sandbox-init-HASH`, `hosts`, `passwd-UID`: mounted into sandboxes, read-only
+/// - `sandbox-init-HASH-UID`, `recorder-HASH-UID`, `hosts-UID`, `passwd-UID`: mounted into sandboxes, read-only. Each
+///   user id has its own: sandboxes that had one file in common could see each other's locks and accesses
 /// - `runners/ID`: locked while that runner lives; a container whose runner's file is free has no owner
 /// - `egress/RUNNER-UID`: the socket of a sandbox's proxy, for as long as it runs
 /// - `users/N`: locked while a sandbox uses the Nth user id
@@ -107,8 +108,13 @@ public struct StateFolder: Sendable {
         let target = path + "/" + name
         if Self.contents(target) == bytes { return target }
         let new = target + "." + String(UInt64.random(in: 0...UInt64.max), radix: 16)
-        try Self.write(bytes, to: new, mode: mode)
-        guard rename(new, target) == 0 else { throw Failure(path: target, errno: errno) }
+        do {
+            try Self.write(bytes, to: new, mode: mode)
+            guard rename(new, target) == 0 else { throw Failure(path: target, errno: errno) }
+        } catch {
+            unlink(new)
+            throw error
+        }
         return target
     }
 
@@ -117,17 +123,17 @@ public struct StateFolder: Sendable {
         let passwd = "root:x:0:0:root:/:/bin/false\nagent:x:\(uid):\(uid):agent:/tmp:/bin/sh\n"
         let hosts = "127.0.0.1 localhost\n::1 localhost\n"
         return SandboxPolicy.HostFiles(
-            initBinary: try place(embeddedSandboxInit, as: "sandbox-init"),
+            initBinary: try place(embeddedSandboxInit, as: "sandbox-init", for: uid),
             passwd: try place(Array(passwd.utf8), as: "passwd-\(uid)", mode: 0o644),
-            hosts: try place(Array(hosts.utf8), as: "hosts", mode: 0o644))
+            hosts: try place(Array(hosts.utf8), as: "hosts-\(uid)", mode: 0o644))
     }
 
     /// The program that tells what an agent calls.
-    func recorder() throws -> String { try place(embeddedSyscallRecorder, as: "recorder") }
+    func recorder(uid: UInt32) throws -> String { try place(embeddedSyscallRecorder, as: "recorder", for: uid) }
 
     /// Takes a program out of this one, only when its file is not there.
-    func place(_ program: EmbeddedProgram, as prefix: String) throws -> String {
-        let name = "\(prefix)-\(program.digest)"
+    private func place(_ program: EmbeddedProgram, as prefix: String, for uid: UInt32) throws -> String {
+        let name = "\(prefix)-\(program.digest)-\(uid)"
         let attributes = try? FileManager.default.attributesOfItem(atPath: path + "/" + name)
         if attributes?[.size] as? Int == program.size { return path + "/" + name }
         guard let bytes = program.bytes else {
@@ -141,7 +147,7 @@ public struct StateFolder: Sendable {
     func lockUser() throws -> SandboxUser {
         for slot in 0..<SandboxUser.count {
             if let lock = try FileLock(path: "\(path)/users/\(slot)") {
-                return SandboxUser(uid: SandboxUser.first + UInt32(slot), lock: lock)
+                return SandboxUser(uid: SandboxUser.first(in: id) + UInt32(slot), lock: lock)
             }
         }
         throw Failure(

@@ -87,8 +87,8 @@ struct Verification {
     // MARK: What it may use: cgroups(7)
 
     private mutating func checkCgroup() throws {
-        let version1 = cgroupFiles("cgroup1")
-        let version2 = cgroupFiles("cgroup2")
+        let version1 = report.cgroupFiles(version: 1)
+        let version2 = report.cgroupFiles(version: 2)
         let memory = String(policy.memoryBytes)
         let pids = String(policy.cgroupPids)
         if version1["memory.limit_in_bytes"] != nil {
@@ -103,15 +103,6 @@ struct Verification {
             let words = (version2["cpu.max"] ?? "").split(separator: " ").map { String($0) }
             try expectCPU(quota: words.first, period: words.last)
         }
-    }
-
-    private func cgroupFiles(_ version: String) -> [String: String] {
-        var files: [String: String] = [:]
-        for (key, value) in report.values where key == version {
-            let parts = value.split(separator: " ", maxSplits: 1)
-            if parts.count == 2 { files[String(parts[0])] = String(parts[1]) }
-        }
-        return files
     }
 
     private mutating func expectCPU(quota: String?, period: String?) throws {
