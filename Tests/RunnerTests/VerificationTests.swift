@@ -11,7 +11,8 @@ struct VerificationTests {
         policy = SandboxPolicy(
             imageID: "sha256:0", uid: 1_900_000_007, limits: try LimitsRequest().resolved(), runtime: .engineDefault,
             volumes: [],
-            files: .init(initBinary: "/i", passwd: "/p", hosts: "/h"), seccompProfile: "{}", labels: [:])
+            files: .init(initBinary: "/i", passwd: "/p", hosts: "/h"), seccompProfile: "{}", labels: [:],
+            cgroupParent: "/paddock.slice")
     }
 
     /// A report as a sandbox that holds everything writes it, with one text replaced by another.

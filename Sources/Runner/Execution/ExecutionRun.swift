@@ -40,7 +40,7 @@ struct ExecutionRun: Sendable {
         do {
             user = try host.folder.lockUser()
             proxy = try await startProxy(user)
-            policy = try makePolicy(user, proxy)
+            policy = try await makePolicy(user, proxy)
         } catch {
             let ending = Ending.failed(.engineError, String(describing: error))
             let egress = await proxy?.close()
@@ -62,14 +62,15 @@ struct ExecutionRun: Sendable {
             egress, socketPath: host.egressSocketPath(uid: user.uid), uid: user.uid, sink: egressSink)
     }
 
-    private func makePolicy(_ user: SandboxUser, _ proxy: EgressProxy?) throws -> SandboxPolicy {
+    private func makePolicy(_ user: SandboxUser, _ proxy: EgressProxy?) async throws -> SandboxPolicy {
         var files = try host.folder.files(uid: user.uid)
         if request.recorderMarker != nil { files.recorder = try host.folder.recorder(uid: user.uid) }
         return SandboxPolicy(
             imageID: request.image.id, uid: user.uid, limits: request.limits, runtime: request.runtime,
             volumes: request.image.volumes, files: files,
             seccompProfile: try seccompPolicy.engineProfile(),
-            labels: host.labels(for: request.id), egressSocket: proxy?.socketPath)
+            labels: host.labels(for: request.id), cgroupParent: try await host.cgroupParent(),
+            egressSocket: proxy?.socketPath)
     }
 
     private var seccompPolicy: SeccompPolicy {

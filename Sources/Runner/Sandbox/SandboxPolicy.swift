@@ -51,6 +51,8 @@ public struct SandboxPolicy: Sendable {
     /// As the Engine takes it.
     let seccompProfile: String
     let labels: [String: String]
+    /// The cgroup above all sandboxes, as the Engine takes it.
+    let cgroupParent: String
     /// The proxy's socket on the host; nil for a sandbox that reaches nothing.
     var egressSocket: String?
 
@@ -117,7 +119,7 @@ extension SandboxPolicy {
         host.memorySwappiness = 0
         host.nanoCpus = Int64((limits.cpus * 1e9).rounded())
         host.pidsLimit = Int64(cgroupPids)
-        host.cgroupParent = SandboxCgroup.name
+        host.cgroupParent = cgroupParent
         host.oomScoreAdj = Self.oomScoreAdjustment
         host.ulimits = ulimits.map { .init(name: $0.name, soft: $0.value, hard: $0.value) }
         host.capDrop = ["ALL"]
