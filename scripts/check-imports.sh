@@ -11,12 +11,12 @@ cd "${1:-$(dirname "$0")/..}"
 declare -A ALLOWED=(
     [Paddock]="API Runner Storage Entitlements DockerAPI"
     [API]="Runner Entitlements Storage"
-    [Runner]="Storage Entitlements DockerAPI CJSONSchema CSeccomp"
+    [Runner]="Storage Entitlements DockerAPI CJSONSchema CResolver CSeccomp"
     [Entitlements]="Storage"
     [Storage]="CPostgres"
     [DockerAPI]="CCurl"
 )
-readonly OURS=" Paddock API Runner Entitlements Storage DockerAPI SandboxInit EgressForwarder SyscallRecorder SandboxProbes CCurl CPostgres CSeccomp CJSONSchema "
+readonly OURS=" Paddock API Runner Entitlements Storage DockerAPI SandboxInit EgressForwarder SyscallRecorder SandboxProbes CCurl CPostgres CSeccomp CResolver CJSONSchema "
 
 # Libraries that only these targets may import.
 declare -A ONLY_IN=(

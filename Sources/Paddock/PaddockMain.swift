@@ -9,6 +9,7 @@ enum PaddockMain {
         // A reader that has gone shows as an error of write(2).
         signal(SIGPIPE, SIG_IGN)
         StandardStreams.secure()
+        raiseDescriptorLimit()
         do {
             var command = try PaddockCommand.parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
@@ -19,6 +20,17 @@ enum PaddockMain {
         } catch {
             leave(with: error)
         }
+    }
+
+    /// To what the host allows. What an agent has open through the proxy must not be what keeps an output file or the
+    /// Engine's socket from being opened. The few children (the schemas' checker, tar) use neither select(2) nor a loop
+    /// over all descriptors, which is why the soft limit is low by default.
+    private static func raiseDescriptorLimit() {
+        let descriptors = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        var limit = rlimit()
+        guard getrlimit(descriptors, &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(descriptors, &limit)
     }
 
     private static func leave(with error: any Error) -> Never {
@@ -44,7 +56,9 @@ struct PaddockCommand: AsyncParsableCommand {
         commandName: "paddock",
         abstract: "Runs other people's agents behind a fence.",
         version: "0.1.0",
-        subcommands: [RunCommand.self, CheckCommand.self, DoctorCommand.self, SeccompCommand.self]
+        subcommands: [
+            RunCommand.self, CheckCommand.self, DoctorCommand.self, SeccompCommand.self, ReceiptCommand.self,
+        ]
     )
 }
 

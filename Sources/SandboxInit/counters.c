@@ -44,7 +44,8 @@ void read_counters(struct counter counters[COUNTERS]) {
 /* Adds what holds this process: its cgroup's limits, the kernel's settings, and what /proc says of it. */
 void report_kernel(void *buffer) {
     static const struct { const char *key, *path, *names[6]; } lines[] = {
-        { "cgroup1 memory.", CGROUP "memory/memory.", { "limit_in_bytes", "memsw.limit_in_bytes", "swappiness" } },
+        { "cgroup1 memory.", CGROUP "memory/memory.", { "limit_in_bytes", "memsw.limit_in_bytes", "swappiness",
+            "kmem.tcp.limit_in_bytes" } },
         { "cgroup1 cpu.", CGROUP "cpu/cpu.", { "cfs_quota_us", "cfs_period_us" } },
         { "cgroup1 pids.", CGROUP "pids/pids.", { "max" } },
         { "cgroup2 ", CGROUP, { "memory.max", "memory.swap.max", "cpu.max", "pids.max" } },

@@ -18,6 +18,14 @@ static void io_uring(void) {
     through("made an io_uring");
 }
 
+/* The host has one number of events for all, fs.aio-max-nr. One is enough to see. */
+static void asynchronous_io(void) {
+    void *context = NULL;
+    if (syscall(SYS_io_setup, 1, &context) < 0)
+        refused("io_setup");
+    through("made a context of asynchronous I/O");
+}
+
 /* A keyring is not confined by any namespace. The process's own goes with it. */
 static void add_key(void) {
     const int KEY_SPEC_PROCESS_KEYRING = -2;
@@ -210,6 +218,7 @@ static void set_hostname(void) {
 
 const struct probe kernel_probes[] = {
     { "io-uring", NULL, io_uring },
+    { "aio", NULL, asynchronous_io },
     { "add-key", NULL, add_key },
     { "keyctl", NULL, keyctl },
     { "bpf", NULL, bpf },

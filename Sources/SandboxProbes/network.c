@@ -35,6 +35,44 @@ static void odd_socket(void) {
     held("socket: EPERM for every other family");
 }
 
+/* Protocols behind the families that agents have, some of them modules that the kernel would load. */
+static void odd_protocol(void) {
+    static const struct { int family, type, protocol; } sockets[] = {
+        { AF_INET, SOCK_STREAM, 262 /* MPTCP */ }, { AF_INET6, SOCK_STREAM, 262 }, { AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE },
+        { AF_INET6, SOCK_DGRAM, IPPROTO_UDPLITE }, { AF_INET, SOCK_STREAM, IPPROTO_SCTP },
+        { AF_INET, SOCK_DGRAM, IPPROTO_ICMP }, { AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6 },
+    };
+    for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++) {
+        if (socket(sockets[i].family, sockets[i].type | SOCK_CLOEXEC, sockets[i].protocol) >= 0)
+            through("opened a socket of protocol %d", sockets[i].protocol);
+        if (errno != EPERM)
+            through("asked the kernel for protocol %d: %s", sockets[i].protocol, error_name(errno));
+    }
+    held("socket: EPERM for every other protocol");
+}
+
+/* The other call that makes sockets. The kernel makes them before it finds that a family has no pairs. */
+static void odd_pair(void) {
+    int pair[2];
+    for (int family = 2; family < AF_MAX; family++)
+        for (int type = SOCK_STREAM; type <= SOCK_SEQPACKET; type++)
+            if (socketpair(family, type | SOCK_CLOEXEC, 0, pair) == 0 || errno == EOPNOTSUPP)
+                through("had sockets of family %d made by socketpair", family);
+    held("socketpair: %s for every family but unix", error_name(errno));
+}
+
+/* The kernel compiles it, and holds the code for as long as the socket lives. */
+static void attach_filter(void) {
+    struct { uint16_t code; uint8_t if_true, if_false; uint32_t k; } accept_all[] = { { 0x06, 0, 0, UINT32_MAX } };
+    struct { uint16_t length; void *filter; } program = { 1, accept_all };
+    int datagrams = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (datagrams < 0)
+        unknown("socket: %s", error_name(errno));
+    if (setsockopt(datagrams, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0)
+        refused("SO_ATTACH_FILTER");
+    through("had a BPF program compiled for a socket");
+}
+
 static void another_interface(void) {
     char text[8192], *line = text;
     if (read_text("/proc/self/net/dev", text, sizeof text) <= 0)
@@ -143,6 +181,9 @@ const struct probe network_probes[] = {
     { "netlink-socket", NULL, netlink_socket },
     { "vsock", NULL, vsock },
     { "odd-socket", NULL, odd_socket },
+    { "odd-protocol", NULL, odd_protocol },
+    { "odd-pair", NULL, odd_pair },
+    { "socket-filter", NULL, attach_filter },
     { "interface", NULL, another_interface },
     { "route-out", NULL, route_out },
     { "metadata", NULL, route_to_metadata },

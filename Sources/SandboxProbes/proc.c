@@ -36,6 +36,8 @@ static void read_masked(const char *path) {
     through("read %zd bytes of %s", length, path);
 }
 static void read_keys(void) { read_masked("/proc/keys"); }
+static void read_command_line(void) { read_masked("/proc/cmdline"); }
+static void read_disks(void) { read_masked("/proc/diskstats"); }
 static void read_timer_list(void) { read_masked("/proc/timer_list"); }
 
 static void read_symbol_addresses(void) {
@@ -85,6 +87,8 @@ const struct probe proc_probes[] = {
     { "network-sysctl", NULL, write_network_sysctl },
     { "write-sys", "[PATH]", write_sys },
     { "proc-keys", NULL, read_keys },
+    { "proc-cmdline", NULL, read_command_line },
+    { "proc-disks", NULL, read_disks },
     { "timer-list", NULL, read_timer_list },
     { "kallsyms", NULL, read_symbol_addresses },
     { "pagemap", NULL, read_frame_number },

@@ -1,9 +1,11 @@
 /* Attempts to use more than the limits allow. Each argument is the amount that counts as through. */
 #include "probe.h"
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -96,6 +98,40 @@ static void processor(void) {
     if (best < wanted)
         held("got at best %" PRIu64 " %% of a processor", best);
     through("got %" PRIu64 " %% of a processor", best);
+}
+
+/* A connection of two loopback sockets, both to be written to and neither read; false with errno set. */
+static bool connect_loopback(int listener, const struct sockaddr_in *address, int ends[2]) {
+    int size = 4 * MIB;
+    ends[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (ends[0] < 0 || setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size) < 0
+        || connect(ends[0], (const struct sockaddr *)address, sizeof *address) < 0)
+        return false;
+    ends[1] = accept(listener, NULL, NULL);
+    return ends[1] >= 0;
+}
+
+/* Held is what the kernel takes for sockets whose other end never reads. */
+static void tcp_memory(void) {
+    enum { CONNECTIONS = 64 };
+    static char bytes[64 << 10];
+    uint64_t wanted = argument_number(256) * MIB, sent = 0;
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t length = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), ends[2];
+    if (listener < 0 || bind(listener, (struct sockaddr *)&address, length) < 0 || listen(listener, 1) < 0
+        || getsockname(listener, (struct sockaddr *)&address, &length) < 0)
+        unknown("no listener: %s", error_name(errno));
+    for (int i = 0; i < CONNECTIONS && sent < wanted; i++) {
+        if (!connect_loopback(listener, &address, ends))
+            stopped(sent / MIB, "MiB", "connect");
+        for (int end = 0; end < 2; end++)
+            for (ssize_t count; (count = send(ends[end], bytes, sizeof bytes, MSG_DONTWAIT | MSG_NOSIGNAL)) > 0;)
+                sent += (uint64_t)count;
+    }
+    if (sent < wanted)
+        stopped(sent / MIB, "MiB", "send");
+    through("TCP sockets hold %" PRIu64 " MiB", sent / MIB);
 }
 
 static void fill(const char *path, uint64_t mib) {
@@ -230,6 +266,7 @@ static void flood_log(void) {
 const struct probe resource_probes[] = {
     { "fork-bomb", "[COUNT]", fork_bomb },
     { "memory", "[MIB]", memory },
+    { "tcp-memory", "[MIB]", tcp_memory },
     { "cpu", "[PERCENT]", processor },
     { "tmp-bytes", "[MIB]", fill_tmp },
     { "tmp-inodes", "[COUNT]", many_files },

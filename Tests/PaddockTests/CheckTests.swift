@@ -109,6 +109,19 @@ struct CheckTests {
         #expect(messages(report, "error").first?.contains("set ENTRYPOINT in its Dockerfile") == true, "\(report)")
     }
 
+    @Test("a host that cannot run it is an error of the call, and not the agent's")
+    func hostFailure() async throws {
+        try await Fixture.withState { state in
+            // In place of the file that is locked for the first user id.
+            let slot = (state["PADDOCK_STATE_DIR"] ?? "") + "/users/0"
+            try FileManager.default.createDirectory(atPath: slot, withIntermediateDirectories: true)
+            let (code, report, said) = try await check(Fixture.busybox, state)
+            #expect(code == 125 && report.isEmpty)
+            #expect(said.hasPrefix("paddock: the input {}: the state folder cannot be used: "), "\(said)")
+            #expect(said.split(separator: "\n").count == 1)
+        }
+    }
+
     @Test("a manifest that is none, and an image that is none, are errors of the call")
     func unusable() async throws {
         try await Fixture.withState { state in

@@ -89,6 +89,28 @@ struct EgressTests {
                 #expect(program.stderr.contains("(add --allow unlisted.test:\(port)): 2 times"))
                 #expect(program.stderr.contains("a cloud's metadata service"))
                 #expect((execution["usage"] as? [String: Any])?["egressBytes"] as? Int == 0)
+                #expect(network["connectionCounts"] as? [String: Int] == ["allowed": 0, "refused": 5, "failed": 0])
+            }
+        }
+    }
+
+    @Test("the summary tells apart what was let out, refused and failed")
+    func summary() async throws {
+        try await EgressFixture.with { fixture in
+            try await Fixture.withState { state in
+                let script = """
+                    curl -s -o /dev/null http://localhost:\(fixture.http)/
+                    curl -s -o /dev/null http://unlisted.test/ http://unlisted.test/a
+                    curl -s -o /dev/null http://no-such-host.invalid/
+                    """
+                let flags = fixture.flags + ["--allow", "no-such-host.invalid:80"]
+                let program = try await fixture.run(flags, ["sh", "-c", script], state)
+                let told = /1 connection out, \d+ bytes · 2 connections refused · 1 connection failed/
+                #expect(program.stderr.contains(told), "\(program.stderr)")
+                let refused = try await fixture.run(
+                    flags, ["curl", "-s", "-o", "/dev/null", "http://unlisted.test/"], state)
+                #expect(refused.stderr.contains(" · 1 connection refused\n"), "\(refused.stderr)")
+                #expect(!refused.stderr.contains(" out"), "\(refused.stderr)")
             }
         }
     }
@@ -188,6 +210,61 @@ struct EgressTests {
         }
     }
 
+    @Test("an agent that kills or stops the forwarder harms only itself", arguments: ["KILL", "STOP"])
+    func forwarder(signal: String) async throws {
+        try await EgressFixture.with { fixture in
+            try await Fixture.withState { state in
+                let script = """
+                    import os, signal, socket, subprocess, sys
+                    def forwarders():
+                        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+                        return [pid for pid in pids if pid not in (1, os.getpid())]
+                    def curl():
+                        words = ["curl", "-s", "-m", "5", "-o", "/dev/null", "http://localhost:" + sys.argv[1]]
+                        return subprocess.run(words).returncode
+                    def ask(host):
+                        with socket.socket(socket.AF_UNIX) as proxy:
+                            proxy.connect("/.paddock/egress.sock")
+                            proxy.sendall(f"CONNECT {host}:{sys.argv[1]} HTTP/1.1\\r\\n\\r\\n".encode())
+                            return proxy.recv(1000).decode().split()[1]
+                    found = forwarders()
+                    before = curl()
+                    for pid in found: os.kill(pid, getattr(signal, "SIG" + sys.argv[2]))
+                    print(len(found), before, curl() != 0, ask("localhost"), ask("unlisted.test"), file=sys.stderr)
+                    sys.exit(7)
+                    """
+                let program = try await fixture.run(
+                    fixture.flags + ["--json"], ["python3", "-c", script, "\(fixture.http)", signal], state)
+                let execution = try Fixture.document(program.stdout)
+                #expect(execution["status"] as? String == "failed", "\(program.stderr)")
+                #expect(execution["reason"] as? String == "exit")
+                #expect(execution["exitCode"] as? Int == 7)
+                #expect(program.stderr.contains("1 0 True 200 403"), "\(program.stdout) \(program.stderr)")
+                let network = try #require(execution["network"] as? [String: Any])
+                #expect(network["connectionCounts"] as? [String: Int] == ["allowed": 2, "refused": 1, "failed": 0])
+                let folder = try #require(state["PADDOCK_STATE_DIR"]) + "/egress"
+                #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+            }
+        }
+    }
+
+    @Test("paddock may open as many files as the host lets it, whatever it was started with")
+    func descriptors() async throws {
+        try await Fixture.withState { state in
+            let script = "ulimit -S -n 100; exec \"$0\" \"$@\""
+            let arguments = ["-c", script, Program.paddock, "run", Fixture.busybox, "--"]
+            let program = try Program(
+                "/bin/sh", arguments + ["sh", "-c", "echo ready; sleep 3600"], environment: state)
+            try await program.wait(for: "ready") { program.stdout.contains("ready") }
+            let limits = try String(contentsOfFile: "/proc/\(program.processID)/limits", encoding: .utf8)
+            let line = try #require(limits.split(separator: "\n").first { $0.hasPrefix("Max open files") })
+            let numbers = line.split(separator: " ").compactMap { Int($0) }
+            #expect(numbers.count == 2 && numbers[0] == numbers[1], "\(line)")
+            program.signal(SIGINT)
+            #expect(try await program.exitCode() == 130)
+        }
+    }
+
     @Test(
         "a rule that cannot be used is refused before anything runs, with what to write",
         arguments: [
@@ -197,6 +274,7 @@ struct EgressTests {
             (["--allow", "127.1"], "write four decimal numbers"),
             (["--allow", "api.example.com", "--allow-private", "0.0.0.0/0"], "not within one private range"),
             (["--allow-private", "10.0.0.0/8"], "add --allow HOST"),
+            (["--allow", "a.example", "--allow-private", "64:ff9b::/96"], "--allow-private: 64:ff9b::/96 is an IPv4"),
         ])
     func invalid(flags: [String], says: String) async throws {
         try await Fixture.withState { state in

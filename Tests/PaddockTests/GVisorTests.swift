@@ -15,6 +15,30 @@ struct GVisorTests {
         }
     }
 
+    @Test(
+        "Python and Node make threads",
+        arguments: [
+            (
+                Fixture.python,
+                [
+                    "python3", "-c",
+                    "import threading as t; x = t.Thread(target=print, args=['ok']); x.start(); x.join()",
+                ]
+            ),
+            (
+                "paddock/test-node:1",
+                ["node", "-e", "new (require('worker_threads').Worker)('console.log(`ok`)', {eval: true})"]
+            ),
+        ])
+    func threads(image: String, command: [String]) async throws {
+        try await Fixture.withState { state in
+            let program = try Program.paddock(
+                ["run", "-q", "--runtime", "runsc", "--cpus", "2", image, "--"] + command, environment: state)
+            #expect(try await program.exitCode() == 0, "\(program.stderr)")
+            #expect(program.stdout == "ok\n")
+        }
+    }
+
     private func notes(_ execution: [String: Any]) -> [String] {
         (execution["notes"] as? [[String: Any]] ?? []).compactMap { $0["code"] as? String }
     }

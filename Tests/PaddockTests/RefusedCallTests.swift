@@ -37,6 +37,7 @@ struct RefusedCallTests {
             Call("bpf", 99), Call("perf_event_open", 0, 0, none, none, 0xFF), Call("userfaultfd", none),
             Call("ptrace", 99), Call("process_vm_readv"), Call("process_vm_writev", 0, 0, 0, 0, 0, 1), Call("kcmp"),
             Call("pidfd_getfd", none), Call("pidfd_send_signal", none), Call("process_madvise", none),
+            Call("io_setup", 1, 0), Call("io_submit"), Call("io_getevents"), Call("io_destroy"),
             Call("io_uring_setup"), Call("io_uring_enter", none), Call("io_uring_register", none),
             Call("keyctl", 0, none - 2, 0), Call("add_key"), Call("request_key"),
             Call("open_by_handle_at", none), Call("name_to_handle_at", none),
@@ -52,15 +53,26 @@ struct RefusedCallTests {
             Call("prlimit64", 1, 7, 0, 0, label: "of PID 1"), Call("sched_setaffinity", 1, 0, 0, label: "of PID 1"),
             Call("setpriority", 0, 1, 0, label: "of PID 1"), Call("setpriority", 2, 0, 0, label: "of its user"),
             Call("ioprio_set", 1, 1, 0, label: "of PID 1"), Call("ioprio_set", 3, 0, 0, label: "of its user"),
-        ]
-        + [
-            ("netlink", 16, 3), ("packet", 17, 3), ("RDS", 21, 5), ("CAN", 29, 3), ("TIPC", 30, 2),
-            ("bluetooth", 31, 3),
-            ("crypto", 38, 5), ("vsock", 40, 1), ("XDP", 44, 3), ("IPv4 raw", 2, 3), ("IPv4 DCCP", 2, 6),
-            ("IPv6 raw", 10, 3), ("unix raw", 1, 3),
-        ].map { (name: String, family: UInt64, type: UInt64) in
-            Call("socket", family, type, name == "IPv4 raw" || name == "IPv6 raw" ? 1 : 0, label: name)
-        }
+        ] + sockets
+
+    private static let sockets: [Call] =
+        socketCalls(
+            "socket",
+            [
+                ("netlink", 16, 3, 0), ("packet", 17, 3, 0), ("RDS", 21, 5, 0), ("CAN", 29, 3, 0), ("TIPC", 30, 2, 0),
+                ("bluetooth", 31, 3, 0), ("crypto", 38, 5, 0), ("vsock", 40, 1, 0), ("XDP", 44, 3, 0),
+                ("IPv4 raw", 2, 3, 1), ("IPv4 DCCP", 2, 6, 0), ("IPv6 raw", 10, 3, 1), ("unix raw", 1, 3, 0),
+                ("MPTCP", 2, 1, 262), ("IPv6 MPTCP", 10, 1, 262), ("ping", 2, 2, 1), ("IPv6 ping", 10, 2, 58),
+                ("UDP-Lite", 2, 2, 136), ("IPv6 UDP-Lite", 10, 2, 136), ("SCTP", 2, 1, 132),
+                ("unix protocol 2", 1, 1, 2),
+            ]) + socketCalls("socketpair", [("TIPC", 30, 2, 0), ("IPv4", 2, 1, 0)])
+        + [26, 50, 51, 52, 1 << 32 | 26].map { Call("setsockopt", none, 1, $0, 0, 0, label: "option \($0)") }
+
+    private static func socketCalls(
+        _ call: String, _ sockets: [(name: String, family: UInt64, type: UInt64, number: UInt64)]
+    ) -> [Call] {
+        sockets.map { Call(call, $0.family, $0.type, $0.number, label: $0.name) }
+    }
 
     /// Each call in a child of its own. Prints the error, or 0.
     private static let script = """
@@ -117,9 +129,17 @@ struct RefusedCallTests {
         let calls = [
             Call("setpriority", 0, 0, 0), Call("ioprio_set", 1, 0, 0x4004), Call("prlimit64", 0, 7, 0, 0),
             Call("personality", 0xFFFF_FFFF), Call("socket", 1, 0o2000001), Call("socket", 10, 2),
-            Call("socket", 2, 1), Call("clone", 17),
+            Call("socket", 2, 1), Call("socket", 2, 1, 6), Call("socket", 10, 2, 17), Call("socket", 1, 5, 1),
+            Call("clone", 17),
         ]
         #expect(try await inside(calls) == Array(repeating: 0, count: calls.count))
+        // Past the filter, there is no such descriptor.
+        let options = [
+            Call("setsockopt", Self.none, 1, 27), Call("setsockopt", Self.none, 1, 49),
+            Call("setsockopt", Self.none, 1, 53), Call("setsockopt", Self.none, 1, 2),
+            Call("setsockopt", Self.none, 6, 26), Call("setsockopt", Self.none, 41, 26),
+        ]
+        #expect(try await inside(options) == Array(repeating: Int(EBADF), count: options.count))
     }
 
     #if arch(x86_64)

@@ -6,7 +6,7 @@ import Testing
 /// holds — decides the same for every call.
 @Suite("The seccomp filter")
 struct SeccompFilterTests {
-    /// A call's number and its first two arguments, on which every condition is.
+    /// A call's number and its first three arguments, on which every condition is.
     struct Call: Encodable {
         let number: Int
         let arguments: [UInt64]
@@ -25,13 +25,13 @@ struct SeccompFilterTests {
     /// Every number with plain arguments, and for each condition what meets it and what misses it by one bit.
     static let calls: [Call] = {
         var calls = (0..<512).filter { !pastEveryFilter.contains($0) }.flatMap { number in
-            [[0, 0], [.max, .max]].map { Call(number: number, arguments: $0) }
+            [[0, 0, 0], [.max, .max, .max]].map { Call(number: number, arguments: $0) }
         }
         for rule in SeccompPolicy.standard.groups.flatMap(\.rules) where !rule.conditions.isEmpty {
-            var wanted: [UInt64] = [0, 0]
+            var wanted: [UInt64] = [0, 0, 0]
             for condition in rule.conditions { wanted[condition.argument] = condition.value }
             var variants = [wanted]
-            for argument in 0...1 {
+            for argument in 0...2 {
                 for bit in 0..<64 {
                     var changed = wanted
                     changed[argument] ^= 1 << bit
@@ -94,9 +94,9 @@ struct SeccompFilterTests {
         header = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", 4, ctypes.addressof(buffer)))
         assert libc.syscall(317, 1, 0, ctypes.addressof(header), 0, 0, 0) == 0
         errnos = []
-        for number, first, second in calls:
+        for number, first, second, third in calls:
             ctypes.set_errno(0)
-            assert libc.syscall(number, first, second, 0, 0, 0, mark) == -1, number
+            assert libc.syscall(number, first, second, third, 0, 0, mark) == -1, number
             errnos.append(ctypes.get_errno())
         json.dump(errnos, open("/run/paddock/output.json", "w"))
         """

@@ -44,6 +44,17 @@ struct ManifestTests {
             ("name: a\nlimits: {memoryMiB: lots}", "limits.memoryMiB"),
             ("name: a\nlimits: {memoryMiB: 1}", "memoryMiB"),
             ("name: a\ninputSchema: {type: 5}", "inputSchema"),
+            ("name: a\nlimits: {memoryMiB: lots}", "limits.memoryMiB: must be a whole number"),
+            ("name: 5", "name: must be a string"), ("name: null", "name: must be a string; it is null"),
+            ("name: a\nlimits: 5", "limits: must be an object, such as { memoryMiB: 256 }"),
+            ("name: a\ncommand: ls", "command: must be a list, such as [python3, /agent.py]"),
+            ("name: a\nnetwork: none", "network: must be an object, such as { mode: none }"),
+            (
+                "name: a\nnetwork: {mode: allowlist, allow: a}",
+                "network.allow: must be a list, such as [api.example.com]"
+            ),
+            ("name: a\nnetwork: {mode: [none]}", "network.mode: must be a string"),
+            ("name: a\nnetwork: {mode: allowlist, allow: [5]}", "network.allow[0]: must be a string"),
             ("name: a\nnetwork: {mode: host}", "network.mode"),
             ("name: a\nexamples: [{name: x, input: 1, expect: {state: ok}}]", "examples[0].expect.state"),
             ("name: [", "YAML"),

@@ -34,6 +34,13 @@ struct SeccompProfileTests {
             ("bpf", "", "CVE-2021-3490"), ("clone", "", "namespaces"), ("clone3", "", "CVE-2021-41133"),
             ("ioctl", "{\"index\": 1, \"value\": 21522, \"op\": \"SCMP_CMP_EQ\"}", "types into a terminal"),
             ("socket", "{\"index\": 0, \"value\": 40, \"op\": \"SCMP_CMP_NE\"}", "CVE-2021-26708"),
+            (
+                "socket",
+                "{\"index\": 0, \"value\": 2, \"op\": \"SCMP_CMP_EQ\"}, "
+                    + "{\"index\": 1, \"value\": 1, \"op\": \"SCMP_CMP_EQ\"}", "loopback"
+            ),
+            ("setsockopt", "{\"index\": 1, \"value\": 1, \"op\": \"SCMP_CMP_EQ\"}", "BPF program"),
+            ("io_setup", "", "aio-max-nr"),
             // 32 bits of a flag word that need not be all zero.
             (
                 "clone", "{\"index\": 0, \"value\": 268435456, \"valueTwo\": 0, \"op\": \"SCMP_CMP_MASKED_EQ\"}",
@@ -54,7 +61,12 @@ struct SeccompProfileTests {
             rule(
                 "socket",
                 "{\"index\": 0, \"value\": 1, \"op\": \"SCMP_CMP_EQ\"}, "
-                    + "{\"index\": 1, \"value\": 1, \"op\": \"SCMP_CMP_EQ\"}"),
+                    + "{\"index\": 1, \"value\": 1, \"op\": \"SCMP_CMP_EQ\"}, "
+                    + "{\"index\": 2, \"value\": 0, \"op\": \"SCMP_CMP_EQ\"}"),
+            rule(
+                "setsockopt",
+                "{\"index\": 1, \"value\": 1, \"op\": \"SCMP_CMP_EQ\"}, "
+                    + "{\"index\": 2, \"value\": 2, \"op\": \"SCMP_CMP_EQ\"}"),
             rule(
                 "clone", "{\"index\": 0, \"value\": 4294967295, \"valueTwo\": 17, \"op\": \"SCMP_CMP_MASKED_EQ\"}"),
             // Docker leaves it out, since a sandbox has no capabilities.
@@ -106,10 +118,23 @@ struct SeccompProfileTests {
         let read = try #require(SeccompExplanation(of: "read"))
         #expect(read.verdict == .allowed && read.group == "files" && read.conditions.isEmpty)
         let socket = try #require(SeccompExplanation(of: "socket"))
-        #expect(socket.verdict == .conditional && socket.conditions.count == 7)
+        #expect(socket.verdict == .conditional && socket.conditions.count == 11)
         #expect(socket.conditions.contains { $0.contains("unix stream") })
         #expect(SeccompExplanation(of: "no_such_call") == nil)
         #expect(SeccompExplanation.namesLike("clon") == ["clone", "clone3"])
+    }
+
+    // MARK: gVisor
+
+    @Test("only gVisor is sent clone3, and nothing else differs")
+    func gvisor() throws {
+        let standard = SeccompPolicy.standard
+        #expect(standard.adapted(to: .engineDefault) == standard)
+        #expect(standard.adapted(to: SandboxRuntime(name: "crun", path: "/usr/bin/crun")) == standard)
+        let runsc = SandboxRuntime(name: "sandboxed", path: "/usr/bin/runsc")
+        let diff = SeccompDiff(from: standard.profile, to: standard.adapted(to: runsc).profile)
+        #expect(diff.added.map(\.call) == ["clone3"])
+        #expect(diff.removed.isEmpty && diff.conditioned.isEmpty)
     }
 
     // MARK: narrow

@@ -11,7 +11,8 @@ struct VerificationTests {
         policy = SandboxPolicy(
             imageID: "sha256:0", uid: 1_900_000_007, limits: try LimitsRequest().resolved(), runtime: .engineDefault,
             volumes: [],
-            files: .init(initBinary: "/i", passwd: "/p", hosts: "/h"), seccompProfile: "{}", labels: [:])
+            files: .init(initBinary: "/i", passwd: "/p", hosts: "/h"), seccompProfile: "{}", labels: [:],
+            cgroupParent: "/paddock.slice")
     }
 
     /// A report as a sandbox that holds everything writes it, with one text replaced by another.
@@ -82,9 +83,16 @@ struct VerificationTests {
         return try InitMessage(payload: Array(payload.utf8))
     }
 
+    @discardableResult
+    private func check(_ report: InitMessage) throws -> PolicyEvidence {
+        var verification = Verification(report, against: policy)
+        try verification.check()
+        return verification.evidence
+    }
+
     @Test("a sandbox that holds everything passes")
     func passes() throws {
-        try Verification.check(report(), against: policy)
+        try check(report())
     }
 
     @Test(
@@ -121,7 +129,7 @@ struct VerificationTests {
     func mismatch(old: String, new: String, named: String) throws {
         let report = try report(replacing: old, with: new)
         let error = #expect(throws: Verification.Mismatch.self) {
-            try Verification.check(report, against: policy)
+            try check(report)
         }
         #expect(error?.description.contains(named) == true, "\(error?.description ?? "")")
     }
@@ -141,15 +149,38 @@ struct VerificationTests {
             cgroup1 cpu.cfs_period_us 100000
             cgroup1 pids.max 129
             """
-        try Verification.check(report(replacing: version1, with: version2), against: policy)
+        try check(report(replacing: version1, with: version2))
         let withSwap = version2.replacing("swap.max 0", with: "swap.max max")
         let report = try report(replacing: version1, with: withSwap)
-        #expect(throws: Verification.Mismatch.self) { try Verification.check(report, against: policy) }
+        #expect(throws: Verification.Mismatch.self) { try check(report) }
     }
 
     @Test("nothing reported is nothing held")
     func empty() throws {
         let report = try InitMessage(payload: Array("paddock-init 1\n".utf8))
-        #expect(throws: Verification.Mismatch.self) { try Verification.check(report, against: policy) }
+        #expect(throws: Verification.Mismatch.self) { try check(report) }
+    }
+
+    @Test("what was asked and what is held can be told afterwards")
+    func evidence() throws {
+        let evidence = try check(report())
+        #expect(evidence.held["CapEff"] == "0000000000000000")
+        #expect(evidence.held["memory.limit_in_bytes"] == "536870912")
+        #expect(evidence.held["cpus"] == "50000/100000")
+        #expect(evidence.held["interfaces"] == "lo")
+        #expect(evidence.held["mount /"] == "ro")
+        #expect(evidence.held["writable file systems"] == "proc tmpfs")
+        let filter = try #require(evidence.asked["seccomp profile"])
+        #expect(filter == "sha256:" + ContentDigest(of: Array("{}".utf8)).sha256)
+        #expect(Set(evidence.asked.keys).subtracting(evidence.held.keys) == ["seccomp profile"])
+    }
+
+    @Test("what did not hold is in the evidence")
+    func evidenceOfMismatch() throws {
+        var verification = Verification(
+            try report(replacing: "    lo:", with: "  eth0:"), against: policy)
+        #expect(throws: Verification.Mismatch.self) { try verification.check() }
+        #expect(verification.evidence.asked["interfaces"] == "lo")
+        #expect(verification.evidence.held["interfaces"] == "eth0")
     }
 }

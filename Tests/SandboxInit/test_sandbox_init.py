@@ -33,7 +33,8 @@ PATIENCE = 20.0
 
 FAKE_V1 = {
     "memory/memory.limit_in_bytes": "67108864\n", "memory/memory.memsw.limit_in_bytes": "67108864\n",
-    "memory/memory.swappiness": "0\n", "memory/memory.max_usage_in_bytes": "4096000\n",
+    "memory/memory.swappiness": "0\n", "memory/memory.kmem.tcp.limit_in_bytes": "16777216\n",
+    "memory/memory.max_usage_in_bytes": "4096000\n",
     "memory/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 7\n",
     "cpu/cpu.cfs_quota_us": "50000\n", "cpu/cpu.cfs_period_us": "100000\n",
     "cpuacct/cpuacct.usage": "5000000000\n", "pids/pids.max": "32\n", "pids/pids.events": "max 3\n",
@@ -347,7 +348,8 @@ class Reports(Base):
         with Sandbox(cgroup=FAKE_V1) as box:
             self.assertEqual({k: v for k, v in box.report.values.items() if k.startswith("cgroup")}, {
                 "cgroup1 memory.limit_in_bytes": "67108864", "cgroup1 memory.memsw.limit_in_bytes": "67108864",
-                "cgroup1 memory.swappiness": "0", "cgroup1 cpu.cfs_quota_us": "50000",
+                "cgroup1 memory.swappiness": "0", "cgroup1 memory.kmem.tcp.limit_in_bytes": "16777216",
+                "cgroup1 cpu.cfs_quota_us": "50000",
                 "cgroup1 cpu.cfs_period_us": "100000", "cgroup1 pids.max": "32"})
 
     def test_report_of_cgroup_v2(self):

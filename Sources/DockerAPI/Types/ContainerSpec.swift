@@ -45,6 +45,8 @@ public struct HostConfig: Sendable, Encodable {
     public var memory: Int64?
     /// Memory and swap together, in bytes; equal to `memory` for no swap.
     public var memorySwap: Int64?
+    /// Bytes that TCP sockets may hold, on cgroup v1. crun heeds it, and runc since 1.1 does not.
+    public var kernelMemoryTCP: Int64?
     /// 0 to 100.
     public var memorySwappiness: Int?
     /// Billionths of a CPU.

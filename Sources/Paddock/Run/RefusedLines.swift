@@ -42,7 +42,7 @@ final class RefusedLines: EgressSink {
     private static func hint(_ record: EgressRecord, _ reason: EgressRecord.Reason) -> String {
         switch reason.code {
         case .notListed: " (add --allow \(record.host ?? ""):\(record.port ?? 0))"
-        case .reservedAddress: " (see --allow-private)"
+        case .reservedAddress where record.isPrivate: " (see --allow-private)"
         default: ""
         }
     }

@@ -43,6 +43,9 @@ struct RunCommand: AsyncParsableCommand {
     @Flag(help: "Print the finished execution as one JSON document on stdout instead of the agent's stdout.")
     var json = false
 
+    @Option(help: ArgumentHelp("Write a signed receipt of the execution to this file.", valueName: "file"))
+    var receipt: String?
+
     @Flag(name: .shortAndLong, help: "No progress and no summary.")
     var quiet = false
 
@@ -54,11 +57,12 @@ struct RunCommand: AsyncParsableCommand {
         let inputs = try await RunInputs(self)
         let configuration = try DockerClient.Configuration(dockerHost: environment["DOCKER_HOST"])
         let folder = try StateFolder(environment: environment)
+        let receipt = try receipt.map { try ReceiptFile($0, keys: KeyFolder(stateFolder: folder.path)) }
         let code = try await DockerClient.withClient(configuration) { client in
             let host = try RunnerHost(client: client, folder: folder)
             async let reaped = host.reap()
             let request = try await inputs.request(images: ImageStore(client: client), host: host)
-            let code = try await execute(request, host)
+            let code = try await execute(request, host, receipt)
             // Beside the run: a sandbox that cannot be removed must not hold up another.
             do {
                 report(try await reaped)
@@ -77,7 +81,9 @@ struct RunCommand: AsyncParsableCommand {
         for failure in reaped.failed { Console.error("a sandbox of an earlier run could not be removed: \(failure)") }
     }
 
-    private func execute(_ request: ExecutionRequest, _ host: RunnerHost) async throws -> Int32 {
+    private func execute(
+        _ request: ExecutionRequest, _ host: RunnerHost, _ receipt: ReceiptFile?
+    ) async throws -> Int32 {
         let control = ExecutionControl()
         let grace = Duration.seconds(request.limits.graceSeconds)
         let writer = OutputWriter(
@@ -102,12 +108,16 @@ struct RunCommand: AsyncParsableCommand {
             }
         }
         let refused = RefusedLines(quiet: quiet)
+        let log = HashingSink(passingTo: writer)
         let finished = await ExecutionRunner(host: host).run(
-            request, control: control, sink: writer, egressSink: refused)
+            request, control: control, sink: receipt == nil ? writer : log, egressSink: refused)
         let broken = await writer.flush()
         refused.end()
         withExtendedLifetime(interrupts) {}
-        try show(finished)
+        // A stdout that takes no document is no reason for there to be no receipt.
+        let shown = Result { try show(finished) }
+        try receipt?.write(finished, input: request.input, log: log.digest)
+        try shown.get()
         if let broken, !broken.isClosedPipe { throw Failure("output was lost: \(broken)") }
         return finished.execution.commandExitCode
     }

@@ -33,7 +33,8 @@ struct RunInputs {
         switch text {
         case nil: bytes = Array("{}".utf8)
         case "-": bytes = try StandardStreams.read(STDIN_FILENO, name: "stdin", upTo: inputLimit + 1)
-        case let text? where text.hasPrefix("@"): bytes = try contents(String(text.dropFirst()), for: "--input")
+        case let text? where text.hasPrefix("@"):
+            bytes = try StandardStreams.contents(of: String(text.dropFirst()), for: "--input", upTo: inputLimit + 1)
         case let text?: bytes = Array(text.utf8)
         }
         guard bytes.count <= inputLimit else {
@@ -46,15 +47,6 @@ struct RunInputs {
             throw Failure("--input: \(error) (a string needs its quotes, as in '\"text\"'\(hint))")
         }
         return bytes
-    }
-
-    private static func contents(_ path: String, for flag: String) throws -> [UInt8] {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else {
-            throw Failure("\(flag): the file \(path) cannot be read: \(String(cString: strerror(errno)))")
-        }
-        defer { close(file) }
-        return try StandardStreams.read(file, name: "\(flag): \(path)", upTo: inputLimit + 1)
     }
 
     private static let secretCount = 64
@@ -79,7 +71,9 @@ struct RunInputs {
             throw Failure("--secret: '\(name)' must be 1 to 64 letters, digits, '_', '.' or '-'")
         }
         if assignment.value.hasPrefix("@") {
-            return (name, try contents(String(assignment.value.dropFirst()), for: "--secret \(name)"))
+            let path = String(assignment.value.dropFirst())
+            let value = try StandardStreams.contents(of: path, for: "--secret \(name)", upTo: inputLimit + 1)
+            return (name, value)
         }
         return (name, Array(assignment.value.utf8))
     }

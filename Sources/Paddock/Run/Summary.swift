@@ -14,7 +14,7 @@ extension Execution {
         }
     }
 
-    /// One line for people: status, reason, wall, CPU, peak memory, notes.
+    /// One line for people: status, reason, wall, CPU, peak memory, connections, notes.
     var summary: String {
         var parts = ["\(status.rawValue)"]
         if status != .succeeded, let message { parts[0] += ": \(message)" }
@@ -23,9 +23,12 @@ extension Execution {
             parts.append("\(Self.seconds(usage.cpuMs)) CPU")
         }
         if usage.maxMemoryBytes > 0 { parts.append("\(Self.mebibytes(usage.maxMemoryBytes)) peak") }
-        if let connections = network.connections, !connections.isEmpty {
-            let count = connections.count + (network.droppedConnections ?? 0)
-            parts.append("\(count) \(count == 1 ? "connection" : "connections") out, \(Self.size(usage.egressBytes))")
+        if let counts = network.connectionCounts {
+            if counts.allowed > 0 {
+                parts.append("\(Self.connections(counts.allowed)) out, \(Self.size(usage.egressBytes))")
+            }
+            if counts.refused > 0 { parts.append("\(Self.connections(counts.refused)) refused") }
+            if counts.failed > 0 { parts.append("\(Self.connections(counts.failed)) failed") }
         }
         parts += notes.map { "note: \($0.message)" }
         return parts.joined(separator: " · ")
@@ -34,6 +37,8 @@ extension Execution {
     private static func seconds(_ milliseconds: Int) -> String {
         "\(milliseconds / 1000).\(String(milliseconds % 1000 + 1000).dropFirst()) s"
     }
+
+    private static func connections(_ count: Int) -> String { count == 1 ? "1 connection" : "\(count) connections" }
 
     private static func size(_ bytes: Int64) -> String {
         bytes < 1 << 20 ? "\(bytes) bytes" : mebibytes(bytes)

@@ -37,6 +37,7 @@ struct ExplainCommand: ParsableCommand {
         if let group = explanation.group { table.add("group", group) }
         table.add("why", explanation.reason)
         if !explanation.answers.isEmpty { table.add("answers", explanation.answers.joined(separator: ", ")) }
+        if let reason = explanation.gvisorReason { table.add("gVisor", "allowed: \(reason)") }
         for condition in explanation.conditions { table.add("if", condition) }
         return table.text
     }

@@ -12,7 +12,8 @@ struct ShowCommand: ParsableCommand {
         commandName: "show",
         abstract: "Print the policy of every sandbox.",
         discussion: """
-            table and json: groups and refusals, with their reasons. engine: what the Engine is sent. pfc: the filter \
+            table and json: groups and refusals, with their reasons. engine: what the Engine is sent for a \
+            runtime that shares the host's kernel. pfc: the filter \
             that libseccomp makes of it, as pseudo-code. bpf: that filter, as bytes.
             """
     )
@@ -61,6 +62,11 @@ struct ShowCommand: ParsableCommand {
                 Self.reason(refusal.reason, refusal.answers))
         }
         table.add("refused", "everything else", "", "EPERM")
+        for refusal in policy.refusals {
+            guard let reason = refusal.gvisorReason else { continue }
+            table.add(
+                "under gVisor", refusal.calls.joined(separator: ", "), "\(refusal.calls.count)", "allowed: \(reason)")
+        }
         return table.text
     }
 
@@ -83,6 +89,7 @@ struct ShowCommand: ParsableCommand {
             let reason: String
             let answers: [String]
             let errno: Int32
+            let gvisorReason: String?
         }
 
         let groups: [Group]
@@ -98,7 +105,9 @@ struct ShowCommand: ParsableCommand {
                     calls: Set(group.rules.flatMap(\.calls)).sorted(), conditions: conditions)
             }
             refusals = policy.refusals.map {
-                Refusal(calls: $0.calls.sorted(), reason: $0.reason, answers: $0.answers, errno: $0.errno ?? EPERM)
+                Refusal(
+                    calls: $0.calls.sorted(), reason: $0.reason, answers: $0.answers, errno: $0.errno ?? EPERM,
+                    gvisorReason: $0.gvisorReason)
             }
         }
     }

@@ -26,6 +26,16 @@ enum StandardStreams {
         return all
     }
 
+    /// Reads a file or pipe that a flag or an argument names.
+    static func contents(of path: String, for flag: String, upTo limit: Int) throws -> [UInt8] {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else {
+            throw Failure("\(flag): the file \(path) cannot be read: \(String(cString: strerror(errno)))")
+        }
+        defer { close(file) }
+        return try read(file, name: "\(flag): \(path)", upTo: limit)
+    }
+
     /// Writes everything, waiting for a slow reader.
     /// - Returns: nil, or the error number of write(2).
     static func write(_ bytes: ArraySlice<UInt8>, to descriptor: CInt) -> CInt? {

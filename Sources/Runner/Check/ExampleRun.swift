@@ -19,6 +19,11 @@ public struct ExampleRun: Sendable {
         let calls: RecordedCalls
     }
 
+    /// A run that could not be made, or was broken off, for no fault of the agent's.
+    struct HostFailure: Error, CustomStringConvertible {
+        let description: String
+    }
+
     private let host: RunnerHost
     private let image: AgentImage
     private let manifest: Manifest
@@ -34,7 +39,8 @@ public struct ExampleRun: Sendable {
     }
 
     /// - Throws: `ImageError` for an image without a command, `Limits.Invalid`, `JSONSchema` errors,
-    ///   `CancellationError` when the task was cancelled: what came of it then tells nothing of the agent.
+    ///   `CancellationError` when the task was cancelled, ``HostFailure`` for an `engine_error`: what came of it then
+    ///   tells nothing of the agent.
     public func run(_ example: Manifest.Example) async throws -> Result { try await run(example, isRecorded: false) }
 
     /// - Parameter isRecorded: whether it runs under the recorder, and for that under the standard policy.
@@ -55,6 +61,9 @@ public struct ExampleRun: Sendable {
         let finished = await ExecutionRunner(host: host).run(
             request, control: ExecutionControl(), sink: recording ?? sink)
         try Task.checkCancellation()
+        if finished.execution.reason == .engineError {
+            throw HostFailure(description: "\(example.name): \(finished.execution.message ?? "the Engine failed")")
+        }
         try await recording?.flush()
         differences += example.expect.differences(from: finished.execution, log: sink.text)
         return Result(

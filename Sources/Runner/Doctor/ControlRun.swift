@@ -60,7 +60,7 @@ struct ControlRun: Sendable {
             let user = try host.folder.lockUser()
             defer { withExtendedLifetime(user) {} }
             let id = ExecutionID()
-            let spec = try spec(probes, relaxations, uid: user.uid, id: id)
+            let spec = try await spec(probes, relaxations, uid: user.uid, id: id)
             return Finding.Attempt.parse(try await output(of: spec, name: id.description), of: probes)
         } catch {
             let why = Finding.Attempt(outcome: .unknown, said: String(describing: error))
@@ -70,11 +70,12 @@ struct ControlRun: Sendable {
 
     private func spec(
         _ probes: [Probe], _ relaxations: [Relaxation], uid: UInt32, id: ExecutionID
-    ) throws -> ContainerSpec {
+    ) async throws -> ContainerSpec {
         let policy = SandboxPolicy(
             imageID: image.id, uid: uid, limits: try LimitsRequest().resolved(), runtime: .engineDefault,
             volumes: image.volumes, files: try host.folder.files(uid: uid),
-            seccompProfile: try SeccompPolicy.standard.engineProfile(), labels: host.labels(for: id))
+            seccompProfile: try SeccompPolicy.standard.engineProfile(), labels: host.labels(for: id),
+            cgroupParent: try await host.cgroupParent())
         let words = Probe.words(probes, argument: surroundings.controlArgument)
         let asChild = relaxations.contains(.noInit) ? ["--as-child"] : []
         return policy.unsafeContainerSpec(

@@ -113,11 +113,3 @@ extension Doctor {
         try await host.client.info().sandboxRuntimes
     }
 }
-
-extension EngineInfo {
-    /// Those that an operator configured, by name: without the Engine's own names for what it has anyway.
-    fileprivate var sandboxRuntimes: [SandboxRuntime] {
-        let known = (runtimes ?? [:]).filter { !$0.key.hasPrefix("io.containerd") }
-        return known.sorted { $0.key < $1.key }.map { SandboxRuntime(name: $0.key, path: $0.value.path) }
-    }
-}

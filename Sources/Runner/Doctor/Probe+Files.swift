@@ -10,6 +10,10 @@ extension Probe {
             off: [.root, .systemPaths]),
         Probe("write-sys", "writes a file of /sys (the same value)", .user, off: [.root, .bind("/sys/kernel/mm/ksm")]),
         Probe("proc-keys", "reads /proc/keys", .kernelFiles, off: [.systemPaths]),
+        Probe(
+            "proc-cmdline", "reads the host's boot arguments in /proc/cmdline", .kernelFiles, off: [.systemPaths],
+            harmlessUnderGVisor: "what gVisor shows there is of its own making"),
+        Probe("proc-disks", "reads what the host's disks do in /proc/diskstats", .kernelFiles, off: [.systemPaths]),
         Probe("timer-list", "reads /proc/timer_list", .kernelFiles, off: [.root, .systemPaths]),
         Probe(
             "kallsyms", "reads addresses of kernel functions in /proc/kallsyms", .capabilities,

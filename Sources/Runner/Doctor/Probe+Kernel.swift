@@ -41,8 +41,13 @@ extension Probe {
         Probe(
             "setns", "enters a namespace by setns", .seccomp, off: [.noSeccomp, .root, .capabilities(["SYS_ADMIN"])]),
         Probe("clone-user", "clones a process into a new user namespace", .seccomp, off: [.noSeccomp]),
-        Probe("clone3-user", "clones a process into a new user namespace by clone3", .seccomp, off: [.noSeccomp]),
+        Probe(
+            "clone3-user", "clones a process into a new user namespace by clone3", .seccomp, off: [.noSeccomp],
+            harmlessUnderGVisor: "the namespaces that clone3 makes are gVisor's own, and it needs clone3 for threads"),
         Probe("io-uring", "sets up an io_uring", .seccomp, off: [.noSeccomp]),
+        Probe(
+            "aio", "makes a context of asynchronous I/O, of which the host has few (io_setup)", .seccomp,
+            off: [.noSeccomp]),
         Probe("add-key", "stores a key in a kernel keyring", .seccomp, off: [.noSeccomp]),
         Probe("keyctl", "joins a new session keyring", .seccomp, off: [.noSeccomp]),
         Probe("bpf", "makes a BPF map", .seccomp, off: [.noSeccomp, .root, .capabilities(["SYS_ADMIN"])]),

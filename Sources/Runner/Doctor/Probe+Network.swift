@@ -11,6 +11,11 @@ extension Probe {
         Probe(
             "odd-socket", "opens a socket of every other family: AF_ALG, AF_XDP, AF_CAN, AF_TIPC and so on", .seccomp,
             off: [.noSeccomp, .root, .capabilities(["NET_RAW"])]),
+        Probe(
+            "odd-protocol", "opens IP sockets of other protocols than TCP and UDP: MPTCP, UDP-Lite, SCTP, ping",
+            .seccomp, off: [.noSeccomp]),
+        Probe("odd-pair", "has sockets of other families than unix made by socketpair", .seccomp, off: [.noSeccomp]),
+        Probe("socket-filter", "attaches a BPF program to a socket (SO_ATTACH_FILTER)", .seccomp, off: [.noSeccomp]),
         Probe("interface", "looks for an interface other than lo", .network, off: [.network("bridge")]),
         Probe("route-out", "asks for a route to 1.1.1.1 (sends nothing)", .network, off: [.network("bridge")]),
         Probe("metadata", "asks for a route to 169.254.169.254 (sends nothing)", .network, off: [.network("bridge")]),

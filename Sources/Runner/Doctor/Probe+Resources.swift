@@ -30,6 +30,11 @@ extension Probe {
                 control: ["memory", "128"], controlLimits: limits { $0.memoryMiB = 512 }),
             harmlessUnderGVisor: "gVisor ends as a whole at its memory limit"),
         Probe(
+            "tcp-memory", "holds 80 MiB in loopback TCP sockets where it may have 64 MiB of memory", .cgroup,
+            .word("80"),
+            off: [.tcpMemory], .ownLine(limits { $0.memoryMiB = 64 }),
+            harmlessUnderGVisor: "what gVisor's sockets hold is its own memory, which the cgroup limits"),
+        Probe(
             "log-flood", "writes 2 MiB to a log of 1", .runner, .word("2"), off: [],
             .ending(
                 Ending(status: .succeeded, reason: .exit, note: .logTruncated), limits: limits { $0.logMiB = 1 },

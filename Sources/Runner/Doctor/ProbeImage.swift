@@ -15,7 +15,14 @@ enum ProbeImage {
         await removeLeft(host)
         let folder = FileManager.default.temporaryDirectory.appending(path: "paddock-doctor-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
-        try await write(to: folder, labels: host.labels)
+        do {
+            try await write(to: folder, labels: host.labels)
+        } catch let error as CocoaError {
+            let why = (error.underlying as? POSIXError).map { Errno.message($0.code.rawValue) }
+            throw ImageError(
+                "the probes' image cannot be written to \(folder.path()): \(why ?? error.localizedDescription). Make room "
+                    + "there, or set TMPDIR to another folder")
+        }
         // Not cancelled half-way: the Engine would make an image that nobody knows of.
         let image = try await Task {
             try await ImageStore(client: client).build(

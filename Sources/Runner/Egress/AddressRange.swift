@@ -36,6 +36,8 @@ public struct AddressRange: Sendable, Hashable, CustomStringConvertible {
 
     public var description: String { "\(first)/\(prefixLength)" }
 
+    var isOneAddress: Bool { prefixLength == first.bitWidth }
+
     private var mask: UInt128 {
         let width = first.bitWidth
         let all = UInt128.max >> (128 - width)

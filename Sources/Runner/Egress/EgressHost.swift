@@ -37,7 +37,7 @@ enum EgressHost: Sendable, Hashable {
         guard name.utf8.count <= 253 else { throw Invalid(description: "is longer than 253 characters") }
         let labels = name.split(separator: ".", omittingEmptySubsequences: false)
         for label in labels {
-            guard !label.isEmpty else { throw Invalid(description: "has two dots with nothing between them") }
+            guard !label.isEmpty else { throw Invalid(description: "has a dot with no name before it") }
             guard label.utf8.count <= 63 else { throw Invalid(description: "has a part longer than 63 characters") }
             guard label.allSatisfy({ $0.isASCIIDigit || ("a"..."z").contains($0) || $0 == "-" || $0 == "_" }) else {
                 throw Invalid(description: "has characters that no host name has")

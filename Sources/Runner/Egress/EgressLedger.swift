@@ -17,6 +17,8 @@ final class EgressLedger: Sendable {
     private struct State {
         var isClosed = false
         var clients = 0
+        /// Taken by connections to hosts.
+        var places = 0
         var channels: [ObjectIdentifier: any Channel] = [:]
         var report = EgressReport()
     }
@@ -49,6 +51,20 @@ final class EgressLedger: Sendable {
         return admission
     }
 
+    /// Takes a place for a connection to a host: from before its name is resolved until it has closed. The agent's end may
+    /// be long gone by then, so its connections alone would bound nothing.
+    /// - Throws: the reason, where all are taken.
+    func takePlace() throws(EgressRecord.Reason) {
+        let isTaken = state.withLockedValue { state in
+            guard state.places < limits.connections else { return false }
+            state.places += 1
+            return true
+        }
+        guard isTaken else { throw limits.connectionsReached }
+    }
+
+    func leavePlace() { state.withLockedValue { $0.places -= 1 } }
+
     /// Takes in a connection to a host.
     /// - Throws: when the proxy is closing.
     func admit(upstream: any Channel) throws {
@@ -80,6 +96,7 @@ final class EgressLedger: Sendable {
 
     func file(_ record: EgressRecord) {
         state.withLockedValue { state in
+            state.report.counts.count(record.verdict)
             if state.report.records.count < EgressReport.recordLimit {
                 state.report.records.append(record)
             } else {

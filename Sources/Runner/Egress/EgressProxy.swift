@@ -26,7 +26,7 @@ final class EgressProxy: Sendable {
         let ledger = EgressLedger(limits: policy.limits, sink: sink)
         let dialer = EgressDialer(policy: policy, resolver: resolver, ledger: ledger)
         // Threads that the whole process shares; they are made when the first of its users comes.
-        let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: 256)
             .childChannelOption(.autoRead, value: false)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
@@ -40,13 +40,17 @@ final class EgressProxy: Sendable {
                         to: channel, ProxyHandler(dialer: dialer, isOverLimit: admission == .overLimit))
                 }
             }
-            .bind(unixDomainSocketPath: socketPath, cleanupExistingSocketFile: true)
-            .get()
+        let server: any Channel
+        do {
+            server = try await bootstrap.bind(unixDomainSocketPath: socketPath, cleanupExistingSocketFile: true).get()
+        } catch let error as IOError {
+            throw StateFolder.Failure(path: socketPath, errno: error.errnoCode)
+        }
         let proxy = EgressProxy(socketPath: socketPath, server: server, ledger: ledger, resolver: resolver)
         guard Self.hand(socketPath, to: uid) else {
-            let reason = Errno.last
+            let number = errno
             _ = await proxy.close()
-            throw StateFolder.Failure(path: socketPath, reason: reason)
+            throw StateFolder.Failure(path: socketPath, errno: number)
         }
         return proxy
     }

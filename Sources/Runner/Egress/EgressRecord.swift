@@ -23,6 +23,7 @@ public struct EgressRecord: Sendable, Equatable {
             case unreachable
             case badAnswer = "bad_answer"
             case timeout
+            case abandoned
         }
 
         public let code: Code
@@ -37,7 +38,7 @@ public struct EgressRecord: Sendable, Equatable {
         var verdict: Verdict {
             switch code {
             case .notListed, .reservedAddress, .byteLimit, .connectionLimit, .malformed: .refused
-            case .unresolved, .unreachable, .badAnswer, .timeout: .failed
+            case .unresolved, .unreachable, .badAnswer, .timeout, .abandoned: .failed
             }
         }
     }
@@ -56,6 +57,14 @@ public struct EgressRecord: Sendable, Equatable {
     public var receivedBytes: Int64 = 0
     public var verdict: Verdict
     public var reason: Reason?
+
+    /// Whether an operator's private range could let it through, where it was refused for its address.
+    public var isPrivate: Bool {
+        guard reason?.code == .reservedAddress, let address = address.flatMap({ IPAddress($0) }),
+            let entry = ReservedAddresses.entry(for: address)
+        else { return false }
+        return entry.opening != .never
+    }
 
     /// What was asked for: `CONNECT example.com:443`, `GET http://example.com:80`.
     public var request: String {

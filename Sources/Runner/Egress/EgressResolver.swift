@@ -1,3 +1,4 @@
+import CResolver
 import Glibc
 import NIOPosix
 
@@ -13,6 +14,9 @@ protocol EgressResolver: Sendable {
 
 /// getaddrinfo(3) on a few threads of its own: it blocks for as long as a name server lets it, and the lookups of one
 /// execution must not hold up another's.
+///
+/// A name is taken as it is. With resolv.conf's search list `a.example.com`, where nobody knows it, would become
+/// `a.example.com.corp.example`, which no rule names.
 final class SystemResolver: EgressResolver {
     private static let threads = 4
     private let pool = NIOThreadPool(numberOfThreads: threads)
@@ -30,6 +34,9 @@ final class SystemResolver: EgressResolver {
         hints.ai_family = AF_UNSPEC
         hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
         hints.ai_flags = AI_ADDRCONFIG
+        guard paddock_resolve_absolute() == 0 else {
+            throw EgressRecord.Reason(.unresolved, "\(name) cannot be resolved: resolv.conf cannot be read")
+        }
         var first: UnsafeMutablePointer<addrinfo>?
         let result = getaddrinfo(name, nil, &hints, &first)
         guard result == 0 else {

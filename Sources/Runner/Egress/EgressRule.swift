@@ -29,7 +29,15 @@ public struct EgressRule: Sendable, Hashable, CustomStringConvertible {
         }
         isWildcard = text.hasPrefix("*.")
         let rest = isWildcard ? text.dropFirst(2) : text[...]
-        guard !rest.contains("*"), !rest.isEmpty else {
+        guard !isWildcard || !(rest.isEmpty || rest.hasPrefix(":")) else {
+            throw Invalid(description: "'\(text)' has no name behind its '*.': \(form)")
+        }
+        if text.hasPrefix(".") {
+            let target = try? EgressTarget(text.dropFirst(), defaultPort: Self.defaultPort)
+            let hint = target.map { "write *.\($0) for all names below \($0.host)" } ?? form
+            throw Invalid(description: "'\(text)' begins with a dot: \(hint)")
+        }
+        guard !rest.contains("*") else {
             throw Invalid(description: "'\(text)' has a * that does not stand for whole sub-domains: \(form)")
         }
         do {

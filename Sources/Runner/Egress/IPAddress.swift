@@ -9,8 +9,7 @@ enum IPAddress: Sendable, Hashable {
     /// Takes only the forms that inet_pton(3) takes: four decimal numbers, or RFC 4291's text without a scope.
     /// `127.1`, `0x7f.0.0.1` and `017700000001` are none.
     init?(_ text: String) {
-        // As numbers in network byte order, and not as in_addr and in6_addr: with MemberImportVisibility their members
-        // belong to whichever C module of a dependency was loaded first.
+        // As plain numbers: which module declares in_addr depends on what else is imported beside this file.
         var four: UInt32 = 0
         var six: UInt128 = 0
         if inet_pton(AF_INET, text, &four) == 1 {
@@ -26,8 +25,9 @@ enum IPAddress: Sendable, Hashable {
     init?(_ address: UnsafePointer<sockaddr>) {
         let bytes = UnsafeRawPointer(address)
         switch CInt(address.pointee.sa_family) {
-        // Behind family and port, and for IPv6 the flow; ip(7), ipv6(7).
+        // Behind family and port.
         case AF_INET: self = .v4(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self)))
+        // Behind family, port and flow.
         case AF_INET6: self = .v6(UInt128(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt128.self)))
         default: return nil
         }

@@ -14,7 +14,7 @@ final class ProxyHandler: ChannelInboundHandler, RemovableChannelHandler {
         case waiting
         /// The request is checked, its name resolved, its host connected. Parts that had come with the head are kept,
         /// and no more is read. Can transition to: exchanging, draining, closing, or a tunnel.
-        case dialing(Request, parts: [HTTPServerRequestPart])
+        case dialing(Request, dial: Task<Void, Never>, parts: [HTTPServerRequestPart])
         /// Can transition to: waiting, draining, closing.
         case exchanging(Exchange)
         /// The answer is complete and the request is not: the rest is dropped. Can transition to: waiting, closing.
@@ -63,9 +63,9 @@ final class ProxyHandler: ChannelInboundHandler, RemovableChannelHandler {
         case (.waiting, .head(let head)):
             deadline?.cancel()
             begin(head, context)
-        case (.dialing(let request, var parts), _):
+        case (.dialing(let request, let dial, var parts), _):
             parts.append(part)
-            state = .dialing(request, parts: parts)
+            state = .dialing(request, dial: dial, parts: parts)
         case (.exchanging(let exchange), _): send(part, exchange)
         case (.draining(let keepsConnection), .end): requestEnded(keepsConnection: keepsConnection, context)
         default: return
@@ -117,15 +117,15 @@ final class ProxyHandler: ChannelInboundHandler, RemovableChannelHandler {
         do {
             let proxied = try ProxyRequest(head)
             if isOverLimit {
-                let limit = dialer.policy.limits.connections
-                let reason = EgressRecord.Reason(.connectionLimit, "more than \(limit) connections at once")
-                return refuse(reason, proxied, then: .draining(keepsConnection: false), context)
+                return refuse(
+                    dialer.policy.limits.connectionsReached, proxied, then: .draining(keepsConnection: false), context)
             }
-            state = .dialing(Request(version: head.version, proxied: proxied), parts: [])
             let dialer = self.dialer
             let loop = context.eventLoop
-            loop.makeFutureWithTask { await dialer.dial(proxied, on: loop) }
-                .assumeIsolated().whenSuccess { self.dialed($0, context) }
+            let outcome = loop.makePromise(of: EgressDialer.Outcome.self)
+            let dial = outcome.completeWithTask { await dialer.dial(proxied, on: loop) }
+            state = .dialing(Request(version: head.version, proxied: proxied), dial: dial, parts: [])
+            outcome.futureResult.assumeIsolated().whenSuccess { self.dialed($0, context) }
         } catch {
             // Where its body ends may be just what is wrong with it.
             refuse(error, nil, then: .closing, context)
@@ -142,7 +142,7 @@ final class ProxyHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private func dialed(_ outcome: EgressDialer.Outcome, _ context: ChannelHandlerContext) {
         if outcome.channel == nil { dialer.ledger.file(outcome.record) }
-        guard case .dialing(let request, let parts) = state, context.channel.isActive else {
+        guard case .dialing(let request, _, let parts) = state, context.channel.isActive else {
             outcome.channel?.close(promise: nil)
             return
         }
@@ -274,6 +274,9 @@ final class ProxyHandler: ChannelInboundHandler, RemovableChannelHandler {
         let established = HTTPResponseStatus.custom(code: 200, reasonPhrase: "Connection established")
         context.write(wrapOutboundOut(.head(.init(version: request.version, status: established))), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        client.closeFuture.whenComplete { _ in
+            upstream.triggerUserOutboundEvent(UpstreamMeter.AgentHasGone(), promise: nil)
+        }
         state = .closing
         let isHalfClosed = hasEnded
         try ProxyPipeline.remove(from: client).assumeIsolated().whenComplete { _ in
@@ -341,7 +344,11 @@ final class ProxyHandler: ChannelInboundHandler, RemovableChannelHandler {
         let last = state
         // Before it closes, which is told here.
         state = .closing
-        if case .exchanging(let exchange) = last { exchange.upstream.close(promise: nil) }
+        switch last {
+        case .dialing(_, let dial, _): dial.cancel()
+        case .exchanging(let exchange): exchange.upstream.close(promise: nil)
+        case .waiting, .draining, .closing: return
+        }
     }
 
     private func armDeadline(_ context: ChannelHandlerContext) {

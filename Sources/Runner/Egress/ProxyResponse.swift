@@ -35,7 +35,7 @@ struct ProxyResponse {
             case .malformed: .badRequest
             case .connectionLimit: .serviceUnavailable
             case .unresolved, .unreachable, .badAnswer: .badGateway
-            case .timeout: .gatewayTimeout
+            case .timeout, .abandoned: .gatewayTimeout
             }
         var headers: HTTPHeaders = [
             "content-type": "text/plain; charset=utf-8", "content-length": "\(Self.body(reason).utf8.count)",

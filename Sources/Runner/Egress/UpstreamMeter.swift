@@ -1,6 +1,7 @@
 import NIOCore
 
-/// Counts what crosses a connection to a host, cuts it off at the limits, and files its record when it has closed.
+/// Counts what crosses a connection to a host, cuts it off at the limits, and when it has closed files its record and
+/// leaves its place.
 final class UpstreamMeter: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -11,6 +12,10 @@ final class UpstreamMeter: ChannelDuplexHandler {
     private let ledger: EgressLedger
     private let limits: EgressPolicy.Limits
     private var isCutOff = false
+    private var flushDeadline: Scheduled<Void>?
+
+    /// The agent's end of the tunnel has closed: what it has sent may still go, for a while.
+    struct AgentHasGone: Sendable {}
 
     init(_ record: EgressRecord, ledger: EgressLedger, limits: EgressPolicy.Limits) {
         self.record = record
@@ -22,7 +27,7 @@ final class UpstreamMeter: ChannelDuplexHandler {
         let count = unwrapInboundIn(data).readableBytes
         guard !isCutOff else { return }
         guard ledger.count(received: count) else {
-            return cutOff(context, EgressDialer.byteLimitReached(limits))
+            return cutOff(context, limits.bytesReached)
         }
         record.receivedBytes += Int64(count)
         context.fireChannelRead(data)
@@ -32,10 +37,22 @@ final class UpstreamMeter: ChannelDuplexHandler {
         let count = unwrapOutboundIn(data).readableBytes
         guard !isCutOff, ledger.count(sent: count) else {
             promise?.fail(ChannelError.ioOnClosedChannel)
-            return cutOff(context, EgressDialer.byteLimitReached(limits))
+            return cutOff(context, limits.bytesReached)
         }
         record.sentBytes += Int64(count)
         context.write(data, promise: promise)
+    }
+
+    func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
+        guard event is AgentHasGone else { return context.triggerUserOutboundEvent(event, promise: promise) }
+        promise?.succeed()
+        guard context.channel.isActive else { return }
+        let seconds = (limits.flush / .seconds(1)).plain
+        let reason = EgressRecord.Reason(
+            .timeout, "the agent closed, and the host did not take the rest within \(seconds) s")
+        flushDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limits.flush)) {
+            self.cutOff(context, reason)
+        }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -53,7 +70,9 @@ final class UpstreamMeter: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        flushDeadline?.cancel()
         ledger.file(record)
+        ledger.leavePlace()
         context.fireChannelInactive()
     }
 }

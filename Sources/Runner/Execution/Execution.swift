@@ -67,6 +67,8 @@ public struct Execution: Sendable {
         public var connections: [EgressRecord]?
         /// How many more there were.
         public var droppedConnections: Int?
+        /// Of all of them.
+        public var connectionCounts: EgressReport.Counts?
     }
 
     public let id: ExecutionID

@@ -19,6 +19,7 @@ struct ExecutionRun: Sendable {
         /// Where the init cannot see its own.
         var cgroup: HostCgroup?
         var log = LogLimiter(limit: 0)
+        var policy: PolicyEvidence?
     }
 
     private let found = NIOLockedValueBox(Found())
@@ -47,7 +48,7 @@ struct ExecutionRun: Sendable {
         do {
             user = try host.folder.lockUser()
             proxy = try await startProxy(user)
-            policy = try makePolicy(user, proxy)
+            policy = try await makePolicy(user, proxy)
         } catch {
             let ending = Ending.failed(.engineError, String(describing: error))
             let egress = await proxy?.close()
@@ -118,21 +119,24 @@ struct ExecutionRun: Sendable {
             egress, socketPath: host.egressSocketPath(uid: user.uid), uid: user.uid, sink: egressSink)
     }
 
-    private func makePolicy(_ user: SandboxUser, _ proxy: EgressProxy?) throws -> SandboxPolicy {
+    private func makePolicy(_ user: SandboxUser, _ proxy: EgressProxy?) async throws -> SandboxPolicy {
         var files = try host.folder.files(uid: user.uid)
-        if request.recorderMarker != nil { files.recorder = try host.folder.recorder() }
+        if request.recorderMarker != nil { files.recorder = try host.folder.recorder(uid: user.uid) }
         return SandboxPolicy(
             imageID: request.image.id, uid: user.uid, limits: request.limits, runtime: request.runtime,
             volumes: request.image.volumes, files: files,
             seccompProfile: try seccompPolicy.engineProfile(),
-            labels: host.labels(for: request.id, fence: request.fence), egressSocket: proxy?.socketPath,
-            keepsLog: keeper != nil)
+            labels: host.labels(for: request.id, fence: request.fence), cgroupParent: try await host.cgroupParent(),
+            egressSocket: proxy?.socketPath, keepsLog: keeper != nil)
     }
 
     private var seccompPolicy: SeccompPolicy {
         get throws {
             if request.recorderMarker != nil { return .recording }
-            return try request.seccomp.map { try .narrowed(to: $0, withForwarder: request.egress != nil) } ?? .standard
+            let narrowed = try request.seccomp.map {
+                try SeccompPolicy.narrowed(to: $0, withForwarder: request.egress != nil)
+            }
+            return (narrowed ?? .standard).adapted(to: request.runtime)
         }
     }
 
@@ -180,9 +184,9 @@ struct ExecutionRun: Sendable {
             async let started: Void = start(sandbox, feed)
             var pump = OutputPump(nonce: nonce, limits: request.limits, sink: sink) { event in
                 switch event {
-                case .report(let report) where policy.runtime.kernel == .host:
-                    feed.yield(verdict(on: report, policy))
-                case .report(let report): Task { feed.yield(await verdictWithHost(on: report, policy, sandbox)) }
+                case .report(let report) where needsHost(report, policy):
+                    Task { feed.yield(await verdictWithHost(on: report, policy, sandbox)) }
+                case .report(let report): feed.yield(verdict(on: report, policy))
                 case .trailer(let trailer): feed.yield(.trailer(withHostUsage(trailer)))
                 case .complete: feed.yield(.outputComplete)
                 case .readerGone:
@@ -246,23 +250,38 @@ struct ExecutionRun: Sendable {
     }
 
     private func verdict(on report: InitMessage, _ policy: SandboxPolicy) -> ExecutionLifecycle.Event {
+        var verification = Verification(report, against: policy)
+        defer { found.withLockedValue { $0.policy = verification.evidence } }
         do {
-            try Verification.check(report, against: policy)
+            try verification.check()
             return .verified
         } catch {
             return .mismatched("this host does not hold the sandbox's policy: \(error). The agent was not started")
         }
     }
 
-    /// For a sandbox that cannot see its own cgroup.
+    /// Whether the host must be looked at: the sandbox cannot see its own cgroup, or the runtime left a limit out.
+    private func needsHost(_ report: InitMessage, _ policy: SandboxPolicy) -> Bool {
+        switch policy.runtime.kernel {
+        case .gvisor: true
+        case .host:
+            geteuid() == 0
+                && report.cgroupFiles(version: 1)[HostCgroup.tcpLimit].map { $0 != "\(policy.tcpMemoryBytes)" } ?? false
+        }
+    }
+
     private func verdictWithHost(
         on report: InitMessage, _ policy: SandboxPolicy, _ sandbox: Sandbox
     ) async -> ExecutionLifecycle.Event {
         do {
             let cgroup = HostCgroup(pid: try await host.client.inspectContainer(sandbox.containerID).state.pid)
-            found.withLockedValue { $0.cgroup = cgroup }
             var report = report
-            report.add(cgroup?.limits() ?? [])
+            switch policy.runtime.kernel {
+            case .gvisor:
+                found.withLockedValue { $0.cgroup = cgroup }
+                report.add(cgroup?.limits() ?? [])
+            case .host: cgroup?.limitTCP(policy.tcpMemoryBytes)
+            }
             return verdict(on: report, policy)
         } catch {
             return failure(error)
@@ -401,7 +420,7 @@ struct ExecutionRun: Sendable {
         if let policy = request.egress {
             execution.network = .init(
                 mode: "allowlist", allow: policy.rules.map(\.description), connections: egress?.records ?? [],
-                droppedConnections: egress?.droppedRecords ?? 0)
+                droppedConnections: egress?.droppedRecords ?? 0, connectionCounts: egress?.counts ?? .init())
         }
         execution.usage.logBytes = found.log.total
         execution.usage.egressBytes = egress?.bytes ?? 0
@@ -422,6 +441,7 @@ struct ExecutionRun: Sendable {
                     message: "\(found.log.droppedBytes) bytes left out past \(request.limits.logMiB) MiB"))
         }
         return FinishedExecution(
-            execution: execution, droppedLogBytes: found.log.droppedBytes, egress: egress, removalFailure: removal)
+            execution: execution, droppedLogBytes: found.log.droppedBytes, policy: found.policy, egress: egress,
+            removalFailure: removal)
     }
 }

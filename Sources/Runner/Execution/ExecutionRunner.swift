@@ -52,6 +52,8 @@ public struct FinishedExecution: Sendable {
     public let execution: Execution
     /// Bytes of the log past its limit.
     public let droppedLogBytes: Int64
+    /// nil for an execution that ended before its sandbox was looked at.
+    public let policy: PolicyEvidence?
     /// nil for an execution that could reach nothing.
     public let egress: EgressReport?
     /// Why the container could not be removed; the next runner tries again.

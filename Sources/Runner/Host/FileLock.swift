@@ -10,7 +10,7 @@ final class FileLock: Sendable {
     init?(path: String) throws {
         while true {
             let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-            guard descriptor >= 0 else { throw StateFolder.Failure(path: path, reason: Errno.last) }
+            guard descriptor >= 0 else { throw StateFolder.Failure(path: path, errno: errno) }
             guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
                 close(descriptor)
                 return nil

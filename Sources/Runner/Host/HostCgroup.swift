@@ -1,6 +1,6 @@
 import Foundation
 
-/// A container's cgroup as the host sees it: for a runtime that does not show it inside.
+/// A container's cgroup as the host sees it: for a runtime that does not show it inside, or does not set all of it.
 struct HostCgroup: Sendable {
     private let root: String
     /// Controller, or "" for v2, to the path below the root.
@@ -39,6 +39,19 @@ struct HostCgroup: Sendable {
                 paths[""].flatMap { contents("\(root)\($0)/\(file)") }.map { ("cgroup2", "\(file) \($0)") }
             }
     }
+
+    /// Limits what TCP sockets hold, on version 1. Whoever may not write there leaves it as it is, and `paddock doctor`
+    /// says so.
+    func limitTCP(_ bytes: Int64) {
+        guard let path = paths["memory"],
+            let file = FileHandle(forWritingAtPath: "\(root)/memory\(path)/\(Self.tcpLimit)")
+        else { return }
+        try? file.write(contentsOf: Data("\(bytes)".utf8))
+        try? file.close()
+    }
+
+    /// Version 1 only; version 2 counts sockets as memory.
+    static let tcpLimit = "memory.kmem.tcp.limit_in_bytes"
 
     /// What was used so far: CPU time, and the peak of memory in bytes.
     func usage() -> (cpu: Duration, memoryPeak: Int64)? {

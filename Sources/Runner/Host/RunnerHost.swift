@@ -14,6 +14,8 @@ public struct RunnerHost: Sendable {
     let client: DockerClient
     let folder: StateFolder
     private let lock: RunnerLock
+    /// Asked for at once, beside whatever is done first. nil where the Engine did not say.
+    private let firstInfo: Task<EngineInfo?, Never>
     /// User ids that stay taken for as long as this process lives.
     private let keptUsers = NIOLockedValueBox<[SandboxUser]>([])
 
@@ -21,17 +23,29 @@ public struct RunnerHost: Sendable {
         self.client = client
         self.folder = folder
         self.lock = try folder.lockRunner()
+        firstInfo = Task { try? await client.info() }
         SandboxCgroup().cap()
     }
+
+    private func info() async throws -> EngineInfo {
+        if let info = await firstInfo.value { return info }
+        return try await client.info()
+    }
+
+    /// The cgroup above all sandboxes, as this Engine takes its name.
+    /// - Throws: what the Engine said.
+    func cgroupParent() async throws -> String { SandboxCgroup.parent(driver: try await info().cgroupDriver) }
 
     /// Looks a runtime up in the Engine's configuration.
     /// - Parameter name: nil for the Engine's default.
     /// - Throws: ``UnknownRuntime``, or what the Engine said.
     public func runtime(named name: String?) async throws -> SandboxRuntime {
         guard let name else { return .engineDefault }
-        let known = try await client.info().runtimes ?? [:]
-        guard let runtime = known[name] else { throw UnknownRuntime(name: name, known: Array(known.keys)) }
-        return SandboxRuntime(name: name, path: runtime.path, arguments: runtime.runtimeArgs ?? [])
+        let known = try await info().sandboxRuntimes
+        guard let runtime = known.first(where: { $0.name == name }) else {
+            throw UnknownRuntime(name: name, known: known.compactMap(\.name))
+        }
+        return runtime
     }
 
     /// Hexadecimal digits; unlike any other runner's.

@@ -2,10 +2,13 @@ import Foundation
 
 /// The cgroup above all sandboxes: what they may use together, so that the host keeps something for itself.
 ///
-/// The name is one that both of the Engine's cgroup drivers take: a slice to systemd, a folder to cgroupfs. The folder
-/// stays when the last sandbox has gone.
+/// A slice to the Engine's driver `systemd`, a folder to `cgroupfs`. It stays when the last sandbox has gone.
 struct SandboxCgroup: Sendable {
     static let name = "paddock.slice"
+
+    /// How the Engine's driver takes it. Without the slash `cgroupfs` would look for it below the Engine's own cgroup, and
+    /// with one `systemd` takes no name.
+    static func parent(driver: String?) -> String { driver == "systemd" ? name : "/" + name }
 
     private let root: String
     private let memoryTotal: Int64

@@ -2,18 +2,40 @@ import Foundation
 
 /// The folder in which runners of this host keep what the Engine must see and what tells them apart.
 ///
-/// - `sandbox-init-HASH`, `hosts`, `passwd-UID`: mounted into sandboxes, read-only
+/// - `sandbox-init-HASH-UID`, `recorder-HASH-UID`, `hosts-UID`, `passwd-UID`: mounted into sandboxes, read-only. Each
+///   user id has its own: sandboxes that had one file in common could see each other's locks and accesses
 /// - `runners/ID`: locked while that runner lives; a container whose runner's file is free has no owner
 /// - `egress/RUNNER-UID`: the socket of a sandbox's proxy, for as long as it runs
 /// - `users/N`: locked while a sandbox uses the Nth user id
+/// - `keys/`: what receipts are signed with, once there is one; ``KeyFolder``
 /// - `id`: names this folder in the labels of its containers
 public struct StateFolder: Sendable {
     public struct Failure: Error, Sendable, CustomStringConvertible {
         let path: String
         let reason: String
-        public var description: String {
-            "the state folder cannot be used: \(path): \(reason). Set PADDOCK_STATE_DIR to a folder of yours"
+        let remedy: String
+
+        init(path: String, reason: String, remedy: String = "Set PADDOCK_STATE_DIR to a folder of yours") {
+            self.path = path
+            self.reason = reason
+            self.remedy = remedy
         }
+
+        /// - Parameters:
+        ///   - errno: of the call that failed.
+        ///   - what: what could not be done.
+        init(path: String, errno: Int32, _ what: String? = nil) {
+            let reason = (what.map { $0 + ": " } ?? "") + Errno.message(errno)
+            guard errno == ENOSPC || errno == EDQUOT else {
+                self.init(path: path, reason: reason)
+                return
+            }
+            self.init(
+                path: path, reason: reason,
+                remedy: "Make room there, or set PADDOCK_STATE_DIR to a folder where there is room")
+        }
+
+        public var description: String { "the state folder cannot be used: \(path): \(reason). \(remedy)" }
     }
 
     public let path: String
@@ -32,7 +54,8 @@ public struct StateFolder: Sendable {
         id = try Self.identity(path + "/id")
     }
 
-    private static func location(_ environment: [String: String]) throws -> String {
+    /// Where it is, or would be.
+    public static func location(_ environment: [String: String]) throws -> String {
         if let chosen = environment["PADDOCK_STATE_DIR"], !chosen.isEmpty {
             guard chosen.hasPrefix("/") else {
                 throw Failure(path: chosen, reason: "the path must be absolute, since the Engine mounts files from it")
@@ -52,9 +75,9 @@ public struct StateFolder: Sendable {
             try FileManager.default.createDirectory(
                 atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         } catch {
-            throw Failure(path: path, reason: "it cannot be made: \(Errno.last)")
+            throw Failure(path: path, errno: errno, "it cannot be made")
         }
-        guard access(path, R_OK | W_OK | X_OK) == 0 else { throw Failure(path: path, reason: Errno.last) }
+        guard access(path, R_OK | W_OK | X_OK) == 0 else { throw Failure(path: path, errno: errno) }
     }
 
     private static func identity(_ path: String) throws -> String {
@@ -66,7 +89,7 @@ public struct StateFolder: Sendable {
         try write(Array(LaunchFrame.makeNonce().utf8), to: new, mode: 0o600)
         link(new, path)
         unlink(new)
-        guard let known = contents(path) else { throw Failure(path: path, reason: Errno.last) }
+        guard let known = contents(path) else { throw Failure(path: path, errno: errno) }
         return String(decoding: known, as: UTF8.self)
     }
 
@@ -76,7 +99,7 @@ public struct StateFolder: Sendable {
 
     private static func write(_ bytes: [UInt8], to path: String, mode: mode_t) throws {
         guard FileManager.default.createFile(atPath: path, contents: Data(bytes)), chmod(path, mode) == 0 else {
-            throw Failure(path: path, reason: Errno.last)
+            throw Failure(path: path, errno: errno)
         }
     }
 
@@ -85,8 +108,13 @@ public struct StateFolder: Sendable {
         let target = path + "/" + name
         if Self.contents(target) == bytes { return target }
         let new = target + "." + String(UInt64.random(in: 0...UInt64.max), radix: 16)
-        try Self.write(bytes, to: new, mode: mode)
-        guard rename(new, target) == 0 else { throw Failure(path: target, reason: Errno.last) }
+        do {
+            try Self.write(bytes, to: new, mode: mode)
+            guard rename(new, target) == 0 else { throw Failure(path: target, errno: errno) }
+        } catch {
+            unlink(new)
+            throw error
+        }
         return target
     }
 
@@ -95,17 +123,17 @@ public struct StateFolder: Sendable {
         let passwd = "root:x:0:0:root:/:/bin/false\nagent:x:\(uid):\(uid):agent:/tmp:/bin/sh\n"
         let hosts = "127.0.0.1 localhost\n::1 localhost\n"
         return SandboxPolicy.HostFiles(
-            initBinary: try place(embeddedSandboxInit, as: "sandbox-init"),
+            initBinary: try place(embeddedSandboxInit, as: "sandbox-init", for: uid),
             passwd: try place(Array(passwd.utf8), as: "passwd-\(uid)", mode: 0o644),
-            hosts: try place(Array(hosts.utf8), as: "hosts", mode: 0o644))
+            hosts: try place(Array(hosts.utf8), as: "hosts-\(uid)", mode: 0o644))
     }
 
     /// The program that tells what an agent calls.
-    func recorder() throws -> String { try place(embeddedSyscallRecorder, as: "recorder") }
+    func recorder(uid: UInt32) throws -> String { try place(embeddedSyscallRecorder, as: "recorder", for: uid) }
 
     /// Takes a program out of this one, only when its file is not there.
-    func place(_ program: EmbeddedProgram, as prefix: String) throws -> String {
-        let name = "\(prefix)-\(program.digest)"
+    private func place(_ program: EmbeddedProgram, as prefix: String, for uid: UInt32) throws -> String {
+        let name = "\(prefix)-\(program.digest)-\(uid)"
         let attributes = try? FileManager.default.attributesOfItem(atPath: path + "/" + name)
         if attributes?[.size] as? Int == program.size { return path + "/" + name }
         guard let bytes = program.bytes else {
@@ -119,11 +147,12 @@ public struct StateFolder: Sendable {
     func lockUser() throws -> SandboxUser {
         for slot in 0..<SandboxUser.count {
             if let lock = try FileLock(path: "\(path)/users/\(slot)") {
-                return SandboxUser(uid: SandboxUser.first + UInt32(slot), lock: lock)
+                return SandboxUser(uid: SandboxUser.first(in: id) + UInt32(slot), lock: lock)
             }
         }
         throw Failure(
-            path: path + "/users", reason: "all \(SandboxUser.count) user ids are in use by running sandboxes")
+            path: path + "/users", reason: "all \(SandboxUser.count) user ids are in use by running sandboxes",
+            remedy: "Wait until one of them ends")
     }
 
     /// The user id of a sandbox that runs already, for whoever takes it over.
@@ -162,8 +191,11 @@ public struct StateFolder: Sendable {
     func egressSocketPath(runner: String, uid: UInt32) throws -> String {
         try Self.makeFolder(path + "/egress")
         let socket = "\(path)/egress/\(runner)-\(uid)"
-        guard socket.utf8.count <= 107 else {
-            throw Failure(path: socket, reason: "this is longer than the 107 bytes that a unix socket's path may have")
+        let excess = socket.utf8.count - 107
+        guard excess <= 0 else {
+            throw Failure(
+                path: socket, reason: "this is longer than the 107 bytes that a unix socket's path may have",
+                remedy: "Set PADDOCK_STATE_DIR to a shorter path, of at most \(path.utf8.count - excess) bytes")
         }
         return socket
     }

@@ -5,6 +5,11 @@ import Yams
 public struct Manifest: Sendable, Decodable {
     public static let fileName = "agent.yaml"
     private static let sizeLimit = 1 << 20
+    /// What may be written where something of another type was.
+    private static let forms = [
+        "command": "[python3, /agent.py]", "limits": "{ memoryMiB: 256 }", "network": "{ mode: none }",
+        "network.allow": "[api.example.com]", "seccomp": "{ allow: [read, write] }",
+    ]
 
     public var name: String
     public var description: String?
@@ -77,7 +82,7 @@ public struct Manifest: Sendable, Decodable {
             try Self.refuseUnknownKeys(value)
             self = try JSONDecoder().decode(Manifest.self, from: Data(value.serialized()))
         } catch let error as DecodingError {
-            throw Invalid(description: error.words)
+            throw Invalid(description: error.words(suchAs: Self.forms))
         }
         try validate()
     }

@@ -50,5 +50,15 @@ struct InitMessage: Sendable {
 
     func integer(_ key: String) -> Int64? { self[key].flatMap { Int64($0) } }
 
+    /// The cgroup's files that it tells of, by name.
+    func cgroupFiles(version: Int) -> [String: String] {
+        var files: [String: String] = [:]
+        for (key, value) in values where key == "cgroup\(version)" {
+            let parts = value.split(separator: " ", maxSplits: 1)
+            if parts.count == 2 { files[String(parts[0])] = String(parts[1]) }
+        }
+        return files
+    }
+
     func text(section: String) -> String? { sections[section].map { String(decoding: $0, as: UTF8.self) } }
 }

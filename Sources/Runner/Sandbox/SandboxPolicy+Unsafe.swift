@@ -20,6 +20,7 @@ enum Relaxation: Sendable, Hashable {
     case tmpfsOption(String, instead: String)
     case unlimitedTmpfs
     case memory(MiB: Int)
+    case tcpMemory
     case pids(Int)
     case wholeCPU
     case ulimit(String, Int64)
@@ -79,6 +80,7 @@ extension ContainerSpec {
                     .joined(separator: ",")
             }
         case .memory(let MiB): (hostConfig.memory, hostConfig.memorySwap) = (Int64(MiB) << 20, Int64(MiB) << 20)
+        case .tcpMemory: hostConfig.kernelMemoryTCP = nil
         case .pids(let count): hostConfig.pidsLimit = Int64(count)
         case .wholeCPU: hostConfig.nanoCpus = 1_000_000_000
         case .ulimit(let name, let value):

@@ -32,8 +32,9 @@ public struct SandboxPolicy: Sendable {
     ]
     /// The Engine's own, of old and new versions, and what else tells of the host. A list here replaces the Engine's.
     static let maskedPaths = [
-        "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kallsyms", "/proc/kcore", "/proc/keys",
-        "/proc/latency_stats", "/proc/modules", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list",
+        "/proc/acpi", "/proc/asound", "/proc/cmdline", "/proc/config.gz", "/proc/diskstats", "/proc/interrupts",
+        "/proc/kallsyms", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/modules", "/proc/partitions",
+        "/proc/sched_debug", "/proc/scsi", "/proc/timer_list",
         "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware", "/sys/kernel/debug",
         "/sys/kernel/security", "/sys/kernel/tracing",
     ]
@@ -50,6 +51,8 @@ public struct SandboxPolicy: Sendable {
     /// As the Engine takes it.
     let seccompProfile: String
     let labels: [String: String]
+    /// The cgroup above all sandboxes, as the Engine takes it.
+    let cgroupParent: String
     /// The proxy's socket on the host; nil for a sandbox that reaches nothing.
     var egressSocket: String?
     /// Whether the Engine keeps what the sandbox writes, for a runner that was away to recover.
@@ -70,6 +73,9 @@ public struct SandboxPolicy: Sendable {
         return runtime.hostTasks(for: limits.pids + ours)
     }
     var memoryBytes: Int64 { Int64(limits.memoryMiB) << 20 }
+
+    /// What TCP sockets may hold on cgroup v1, which counts it apart from all other memory.
+    var tcpMemoryBytes: Int64 { memoryBytes / 4 }
 
     /// Limits of one process, setrlimit(2). A file's size has one for the sake of sparse files; it is beyond what any
     /// tmpfs holds, so that a full one says ENOSPC and does not end the writer by SIGXFSZ.
@@ -118,10 +124,11 @@ extension SandboxPolicy {
         var host = HostConfig()
         host.memory = memoryBytes
         host.memorySwap = memoryBytes
+        host.kernelMemoryTCP = tcpMemoryBytes
         host.memorySwappiness = 0
         host.nanoCpus = Int64((limits.cpus * 1e9).rounded())
         host.pidsLimit = Int64(cgroupPids)
-        host.cgroupParent = SandboxCgroup.name
+        host.cgroupParent = cgroupParent
         host.oomScoreAdj = Self.oomScoreAdjustment
         host.ulimits = ulimits.map { .init(name: $0.name, soft: $0.value, hard: $0.value) }
         host.capDrop = ["ALL"]

@@ -1,3 +1,5 @@
+import DockerAPI
+
 /// The OCI runtime that an execution was given, and what follows from the kernel that it has.
 public struct SandboxRuntime: Sendable, Equatable {
     /// Whose kernel answers the agent's system calls.
@@ -70,5 +72,15 @@ public struct UnknownRuntime: Error, Sendable, CustomStringConvertible {
     public var description: String {
         "the Engine has no runtime '\(name)'; it has: \(known.sorted().joined(separator: ", ")). "
             + "Others are added in its configuration, under \"runtimes\""
+    }
+}
+
+extension EngineInfo {
+    /// Those that an operator configured, by name: without the Engine's own names for what it has anyway.
+    var sandboxRuntimes: [SandboxRuntime] {
+        let known = (runtimes ?? [:]).filter { !$0.key.hasPrefix("io.containerd") }
+        return known.sorted { $0.key < $1.key }.map {
+            SandboxRuntime(name: $0.key, path: $0.value.path, arguments: $0.value.runtimeArgs ?? [])
+        }
     }
 }

@@ -15,22 +15,35 @@ struct Verification {
 
     private let report: InitMessage
     private let policy: SandboxPolicy
+    /// All that was compared so far.
+    private(set) var evidence = PolicyEvidence()
+
+    init(_ report: InitMessage, against policy: SandboxPolicy) {
+        self.report = report
+        self.policy = policy
+    }
 
     /// - Throws: ``Mismatch`` for the first promise that does not hold.
-    static func check(_ report: InitMessage, against policy: SandboxPolicy) throws {
-        let verification = Verification(report: report, policy: policy)
-        try verification.checkIdentity()
-        try verification.checkCgroup()
-        try verification.checkNetwork()
-        try verification.checkMounts()
-        guard verification.sharesKernel else { return }
-        try verification.checkProcessLimits()
-        try verification.checkKernelSettings()
+    mutating func check() throws {
+        evidence.asked["seccomp profile"] = "sha256:" + ContentDigest(of: Array(policy.seccompProfile.utf8)).sha256
+        try checkIdentity()
+        try checkCgroup()
+        try checkNetwork()
+        try checkMounts()
+        guard sharesKernel else { return }
+        try checkProcessLimits()
+        try checkKernelSettings()
     }
 
     private var sharesKernel: Bool { policy.runtime.kernel == .host }
 
-    private func expect(_ what: String, _ expected: String, _ actual: String?) throws {
+    private mutating func note(_ name: String, asked: String, held: String?) {
+        evidence.asked[name] = asked
+        evidence.held[name] = held
+    }
+
+    private mutating func expect(_ what: String, _ expected: String, _ actual: String?) throws {
+        note(what, asked: expected, held: actual)
         guard actual == expected else {
             throw Mismatch(what: what, expected: expected, actual: actual ?? "not reported")
         }
@@ -38,7 +51,7 @@ struct Verification {
 
     // MARK: Who it is: proc_pid_status(5)
 
-    private func checkIdentity() throws {
+    private mutating func checkIdentity() throws {
         var status: [Substring: String] = [:]
         for line in (report.text(section: "status") ?? "").split(separator: "\n") {
             let parts = line.split(separator: ":", maxSplits: 1)
@@ -53,11 +66,13 @@ struct Verification {
         try expect("Uid", four, status["Uid"])
         try expect("Gid", four, status["Gid"])
         let groups = status["Groups"] ?? ""
+        note("Groups", asked: id, held: groups)
         guard groups.isEmpty || groups == id else { throw Mismatch(what: "Groups", expected: "none", actual: groups) }
         for set in ["CapInh", "CapPrm", "CapEff", "CapBnd"] {
             try expect(set, "0000000000000000", status[Substring(set)])
         }
         if !sharesKernel, status["Seccomp"] == "0" {
+            note("Seccomp", asked: "2", held: "0")
             throw Mismatch(
                 what: "Seccomp", expected: "2: add \"--oci-seccomp\" to the runtime's runtimeArgs", actual: "0")
         }
@@ -71,9 +86,9 @@ struct Verification {
 
     // MARK: What it may use: cgroups(7)
 
-    private func checkCgroup() throws {
-        let version1 = cgroupFiles("cgroup1")
-        let version2 = cgroupFiles("cgroup2")
+    private mutating func checkCgroup() throws {
+        let version1 = report.cgroupFiles(version: 1)
+        let version2 = report.cgroupFiles(version: 2)
         let memory = String(policy.memoryBytes)
         let pids = String(policy.cgroupPids)
         if version1["memory.limit_in_bytes"] != nil {
@@ -90,19 +105,11 @@ struct Verification {
         }
     }
 
-    private func cgroupFiles(_ version: String) -> [String: String] {
-        var files: [String: String] = [:]
-        for (key, value) in report.values where key == version {
-            let parts = value.split(separator: " ", maxSplits: 1)
-            if parts.count == 2 { files[String(parts[0])] = String(parts[1]) }
-        }
-        return files
-    }
-
-    private func expectCPU(quota: String?, period: String?) throws {
+    private mutating func expectCPU(quota: String?, period: String?) throws {
         let quotaValue = quota.flatMap { Double($0) } ?? .infinity
         let periodValue = period.flatMap { Double($0) } ?? 0
         // The Engine rounds to microseconds of a 100 ms period.
+        note("cpus", asked: policy.limits.cpus.plain, held: quota.flatMap { quota in period.map { "\(quota)/\($0)" } })
         let isHeld = periodValue > 0 && abs(quotaValue / periodValue - policy.limits.cpus) <= 0.001
         guard isHeld else {
             throw Mismatch(
@@ -113,7 +120,7 @@ struct Verification {
 
     // MARK: What it can reach: proc_pid_net(5)
 
-    private func checkNetwork() throws {
+    private mutating func checkNetwork() throws {
         guard let text = report.text(section: "net") else {
             throw Mismatch(what: "the list of interfaces", expected: "lo", actual: "not reported")
         }
@@ -121,6 +128,7 @@ struct Verification {
             guard let colon = line.firstIndex(of: ":") else { return nil }
             return line.prefix(upTo: colon).filter { $0 != " " }
         }
+        note("interfaces", asked: "lo", held: interfaces.sorted().joined(separator: " "))
         let others = interfaces.filter { $0 != "lo" }
         guard others.isEmpty else {
             throw Mismatch(what: "the list of interfaces", expected: "lo", actual: others.joined(separator: ", "))
@@ -129,7 +137,7 @@ struct Verification {
 
     // MARK: What one process may use: getrlimit(2)
 
-    private func checkProcessLimits() throws {
+    private mutating func checkProcessLimits() throws {
         let names = [
             "nofile": "Max open files", "core": "Max core file size", "fsize": "Max file size",
             "memlock": "Max locked memory",
@@ -146,7 +154,7 @@ struct Verification {
 
     // MARK: What it can do to the kernel: proc_sys_kernel(5), proc_pid_oom_score_adj(5)
 
-    private func checkKernelSettings() throws {
+    private mutating func checkKernelSettings() throws {
         var settings: [String: String] = [:]
         for (key, value) in report.values where key == "sysctl" {
             let parts = value.split(separator: " ", maxSplits: 1)
@@ -169,8 +177,14 @@ struct Verification {
     /// What holds nothing of the host's disks; all else that is mounted must be read-only.
     private static let harmlessFileSystems: Set<Substring> = ["tmpfs", "proc", "devpts", "mqueue"]
 
-    private func checkMounts() throws {
+    private mutating func checkMounts() throws {
         var mounts: [String: Mount] = [:]
+        var writable: Set<Substring> = []
+        defer {
+            note(
+                "writable file systems", asked: Self.harmlessFileSystems.sorted().joined(separator: " "),
+                held: writable.sorted().joined(separator: " "))
+        }
         for line in (report.text(section: "mounts") ?? "").split(separator: "\n") {
             let words = line.split(separator: " ")
             guard words.count > 6, let dash = words.firstIndex(of: "-"), words.count > dash + 3 else { continue }
@@ -178,7 +192,9 @@ struct Verification {
                 options: Set(words[5].split(separator: ",")), fileSystem: words[dash + 1],
                 superOptions: Set(words[dash + 3].split(separator: ",")))
             mounts[String(words[4])] = mount
-            guard mount.options.contains("ro") || Self.harmlessFileSystems.contains(mount.fileSystem) else {
+            let isReadOnly = mount.options.contains("ro")
+            if !isReadOnly { writable.insert(mount.fileSystem) }
+            guard isReadOnly || Self.harmlessFileSystems.contains(mount.fileSystem) else {
                 throw Mismatch(
                     what: "the mount of \(words[4])", expected: "read-only", actual: "a writable \(mount.fileSystem)")
             }
@@ -193,6 +209,7 @@ struct Verification {
         }
         if policy.files.recorder != nil { readOnly.append(SandboxPolicy.recorderPath) }
         for path in readOnly {
+            note("mount \(path)", asked: "ro", held: mounts[path].map { $0.options.contains("ro") ? "ro" : "rw" })
             guard mounts[path]?.options.contains("ro") == true else {
                 throw Mismatch(what: "the mount of \(path)", expected: "read-only", actual: "writable or absent")
             }
@@ -200,17 +217,19 @@ struct Verification {
         for tmpfs in policy.tmpfs { try check(tmpfs, mounts[tmpfs.path]) }
     }
 
-    private func check(_ tmpfs: SandboxPolicy.Tmpfs, _ mount: Mount?) throws {
+    private mutating func check(_ tmpfs: SandboxPolicy.Tmpfs, _ mount: Mount?) throws {
         // gVisor knows no devices and no number of inodes: they are memory of its own, which the cgroup limits.
         let options: Set<Substring> = sharesKernel ? ["nosuid", "nodev", "noexec"] : ["noexec"]
         var superOptions: Set<Substring> = ["size=\(tmpfs.sizeKiB)k"]
         if sharesKernel { superOptions.insert("nr_inodes=\(tmpfs.inodes)") }
+        let asked = options.union(superOptions).sorted().joined(separator: ",")
+        let actual = mount.map {
+            "\($0.fileSystem) \($0.options.union($0.superOptions).sorted().joined(separator: ","))"
+        }
+        note("mount \(tmpfs.path)", asked: "tmpfs \(asked)", held: actual)
         guard let mount, mount.fileSystem == "tmpfs", mount.options.isSuperset(of: options),
             mount.superOptions.isSuperset(of: superOptions)
         else {
-            let actual = mount.map {
-                "\($0.fileSystem) \($0.options.union($0.superOptions).sorted().joined(separator: ","))"
-            }
             throw Mismatch(
                 what: "the mount of \(tmpfs.path)",
                 expected: "a tmpfs of \(tmpfs.sizeKiB) KiB and \(tmpfs.inodes) inodes", actual: actual ?? "absent")

@@ -17,6 +17,8 @@ public struct SeccompExplanation: Sendable, Encodable {
     public let conditions: [String]
     /// What a caller gets that is refused, or does not meet the conditions.
     public let errno: String?
+    /// Why it is let through under gVisor, where it is refused elsewhere.
+    public let gvisorReason: String?
 
     /// - Parameter text: a name, or a number of this architecture.
     /// - Returns: nil for what neither the policy nor libseccomp knows.
@@ -36,6 +38,7 @@ public struct SeccompExplanation: Sendable, Encodable {
             answers = isConditional ? group.answers : []
             conditions = isConditional ? rules.map(\.words) : []
             errno = isConditional ? "EPERM" : nil
+            gvisorReason = nil
             return
         }
         let refusal = policy.refusals.first { $0.calls.contains(name) }
@@ -46,6 +49,7 @@ public struct SeccompExplanation: Sendable, Encodable {
         answers = refusal?.answers ?? []
         conditions = []
         errno = Errno.name(refusal?.errno ?? 1)
+        gvisorReason = refusal?.gvisorReason
     }
 
     /// Up to three known names that are close to a wrong one, or that it begins.

@@ -115,7 +115,7 @@ public struct SeccompLearning: Sendable {
         let uses = calls.details.map { detail in
             let rule = rules.first { rule in
                 rule.calls.contains(detail.call)
-                    && rule.conditions.allSatisfy { condition in
+                    && rule.conditions.filter { $0.argument < 2 }.allSatisfy { condition in
                         UInt64(condition.argument == 0 ? detail.first : detail.second) & condition.mask
                             == condition.value
                     }

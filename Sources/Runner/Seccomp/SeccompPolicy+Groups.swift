@@ -4,15 +4,6 @@ extension SeccompPolicy {
     /// Namespace flags of clone(2): none may be set. Most of the kernel's recent local root exploits begin with one.
     private static let namespaceFlags: UInt64 = 0x7E02_0080
 
-    private static func socket(_ family: Int32, _ type: UInt64, _ meaning: String) -> Rule {
-        // The type's upper bits are SOCK_NONBLOCK and SOCK_CLOEXEC.
-        Rule(
-            calls: ["socket"],
-            conditions: [
-                .equals(argument: 0, UInt32(family)), .bits(argument: 1, mask: 0xF, value: type),
-            ], meaning: meaning)
-    }
-
     /// Calls that take a process and may be made for the caller only: with 0 in its place.
     private static func ofItself(_ calls: [String]) -> Rule {
         Rule(calls: calls, conditions: [.equals(argument: 0, 0)], meaning: "of the caller itself")
@@ -127,27 +118,10 @@ extension SeccompPolicy {
                 Rule(calls: [
                     "poll", "ppoll", "ppoll_time64", "select", "_newselect", "pselect6", "pselect6_time64",
                     "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2",
-                    "epoll_ctl_old", "epoll_wait_old", "eventfd", "eventfd2", "io_setup", "io_submit", "io_getevents",
-                    "io_pgetevents", "io_pgetevents_time64", "io_cancel", "io_destroy",
+                    "epoll_ctl_old", "epoll_wait_old", "eventfd", "eventfd2",
                 ])
             ]),
-        Group(
-            name: "sockets", reason: "talk within the sandbox, whose only interface is loopback",
-            answers: [
-                "CVE-2010-3904", "CVE-2013-1763", "CVE-2016-8655", "CVE-2017-6074", "CVE-2017-7308", "CVE-2017-17712",
-                "CVE-2021-26708",
-            ],
-            rules: [
-                socket(AF_UNIX, 1, "unix stream"), socket(AF_UNIX, 2, "unix datagram"),
-                socket(AF_UNIX, 5, "unix seqpacket"), socket(AF_INET, 1, "IPv4 stream"),
-                socket(AF_INET, 2, "IPv4 datagram"), socket(AF_INET6, 1, "IPv6 stream"),
-                socket(AF_INET6, 2, "IPv6 datagram"),
-                Rule(calls: [
-                    "socketpair", "bind", "listen", "accept", "accept4", "connect", "getsockname", "getpeername",
-                    "getsockopt", "setsockopt", "send", "sendto", "sendmsg", "sendmmsg", "recv", "recvfrom",
-                    "recvmsg", "recvmmsg", "recvmmsg_time64", "shutdown",
-                ]),
-            ]),
+        sockets, socketOptions,
         Group(
             name: "terminals and files by ioctl",
             reason: "what shells, runtimes and libraries ask of a descriptor; nothing that types into a terminal",

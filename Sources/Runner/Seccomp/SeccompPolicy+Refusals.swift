@@ -5,7 +5,9 @@ extension SeccompPolicy {
         Refusal(
             calls: ["clone3"],
             reason: "its flags are in memory, where no filter sees them; C libraries fall back to clone",
-            answers: ["CVE-2021-41133"], errno: ENOSYS),
+            answers: ["CVE-2021-41133"], errno: ENOSYS,
+            gvisorReason: "runsc answers EPERM where it is told ENOSYS, after which C libraries make no thread; the "
+                + "namespaces that it can make are gVisor's own"),
         Refusal(
             calls: ["unshare", "setns"],
             reason: "a namespace of one's own opens kernel code that only root reached before",
@@ -35,6 +37,13 @@ extension SeccompPolicy {
             calls: ["io_uring_setup", "io_uring_enter", "io_uring_register"],
             reason: "does what no filter sees, with a record of holes",
             answers: ["CVE-2021-41073", "CVE-2022-2602", "CVE-2022-29582", "CVE-2023-2598"]),
+        Refusal(
+            calls: [
+                "io_setup", "io_submit", "io_getevents", "io_pgetevents", "io_pgetevents_time64", "io_cancel",
+                "io_destroy",
+            ],
+            reason: "the whole host has one number of them (fs.aio-max-nr), which one agent could take; programs that "
+                + "ask use threads instead"),
         Refusal(
             calls: ["keyctl", "add_key", "request_key"], reason: "keyrings are not confined by namespaces",
             answers: ["CVE-2016-0728"]),

@@ -40,6 +40,8 @@ public struct SeccompPolicy: Sendable, Equatable {
         public var answers: [String] = []
         /// What an agent gets instead of EPERM, where a library expects it so.
         public var errno: Int32?
+        /// Why it is let through under gVisor nevertheless; nil for what is refused there too.
+        public var gvisorReason: String?
     }
 
     public let groups: [Group]
@@ -64,6 +66,19 @@ extension SeccompPolicy {
             })
         return SeccompPolicy(groups: standardGroups + [recorder], refusals: standardRefusals)
     }()
+
+    /// The policy for a runtime, as the Engine is sent it. gVisor's kernel serves one sandbox and no other, and what a
+    /// call opens there harms nobody else.
+    func adapted(to runtime: SandboxRuntime) -> SeccompPolicy {
+        guard runtime.kernel == .gvisor else { return self }
+        let isOpen = Dictionary(grouping: refusals) { $0.gvisorReason != nil }
+        let opened = isOpen[true, default: []].map { refusal in
+            Group(
+                name: "under gVisor: \(refusal.calls.joined(separator: ", "))", reason: refusal.gvisorReason ?? "",
+                rules: [Rule(calls: refusal.calls)])
+        }
+        return SeccompPolicy(groups: groups + opened, refusals: isOpen[false, default: []])
+    }
 
     /// Every call that is allowed, always or on conditions.
     public var allowedCalls: Set<String> { Set(groups.flatMap(\.rules).flatMap(\.calls)) }

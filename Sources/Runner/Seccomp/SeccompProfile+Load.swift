@@ -31,6 +31,10 @@ extension SeccompProfile {
                 return .agent(try agentProfile(String(decoding: data, as: UTF8.self)))
             }
             return .engine(try JSONDecoder().decode(SeccompProfile.self, from: data))
+        } catch DecodingError.typeMismatch(_, let context) where context.codingPath.isEmpty {
+            throw Unreadable(description: "\(file): no seccomp profile: it must be an object")
+        } catch DecodingError.dataCorrupted(let context) where context.codingPath.isEmpty {
+            throw Unreadable(description: "\(file): no seccomp profile: \(context.debugDescription)")
         } catch let error as DecodingError {
             throw Unreadable(description: "\(file): no seccomp profile: \(error.words)")
         } catch {

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Runner
@@ -25,11 +26,15 @@ struct EgressAddressTests {
             ("64:ff9b:1::1", "NAT64"), ("100::1", "reserved"), ("2001::1", "Teredo"), ("2001:2::1", "benchmark"),
             ("2001:20::1", "reserved"), ("2001:db8::1", "documentation"), ("2002:7f00:1::", "6to4"),
             ("3fff::1", "documentation"), ("4000::1", "reserved"), ("5f00::1", "reserved"), ("fc00::1", "private"),
-            ("fd00:ec2::254", "metadata"), ("fd12:3456::1", "private"), ("fe80::1", "link-local"),
+            ("fd00:ec2::254", "metadata"), ("169.254.170.2", "metadata"), ("169.254.170.23", "metadata"),
+            ("169.254.42.42", "metadata"), ("169.254.0.23", "metadata"), ("100.96.0.96", "metadata"),
+            ("fd00:ec2::23", "metadata"), ("fd20:ce::254", "metadata"), ("fd00:c1::a9fe:a9fe", "metadata"),
+            ("fd00:a9fe:a9fe::1", "metadata"), ("fd00:100::100:200", "metadata"), ("fd00:42::42", "metadata"),
+            ("fe80::a9fe:a9fe", "metadata"), ("fd12:3456::1", "private"), ("fe80::1", "link-local"),
             ("fec0::1", "private"), ("ff02::1", "multicast"), ("9000::1", "reserved"),
         ])
     func reserved(text: String, what: String) throws {
-        let objection = policy.objection(to: try #require(IPAddress(text)))
+        let objection = policy.objection(to: try #require(IPAddress(text)), ofHost: [])
         #expect(objection?.contains(what) == true, "\(objection ?? "allowed")")
     }
 
@@ -42,12 +47,12 @@ struct EgressAddressTests {
             "2001:200::1", "2001:4860:4860::8888", "2003::1", "2606:4700::1111", "3ffe::1",
         ])
     func notReserved(text: String) throws {
-        #expect(policy.objection(to: try #require(IPAddress(text))) == nil)
+        #expect(policy.objection(to: try #require(IPAddress(text)), ofHost: []) == nil)
     }
 
     @Test("every entry of the table is a range")
     func table() {
-        #expect(ReservedAddresses.entries.count == 41)
+        #expect(ReservedAddresses.entries.count == 52)
     }
 
     @Test(
@@ -58,10 +63,37 @@ struct EgressAddressTests {
             ("fd00::/8", "fd01::1", true), ("169.254.0.0/16", "169.254.1.1", true),
             ("169.254.0.0/16", "169.254.169.254", false), ("169.254.169.254/32", "169.254.169.254", true),
             ("fc00::/7", "fd00:ec2::254", false), ("::1/128", "::1", true),
+            ("169.254.0.0/16", "169.254.170.2", false), ("169.254.170.2", "169.254.170.2", true),
+            ("100.64.0.0/10", "100.96.0.96", false), ("fd00::/8", "fd20:ce::254", false),
+            ("fd00:42::42", "fd00:42::42", true), ("fe80::/10", "fe80::a9fe:a9fe", false),
+            ("240.0.0.0/4", "255.255.255.255", false), ("::/3", "::ffff:127.0.0.1", false),
+            ("::/3", "64:ff9b::7f00:1", false), ("2001::/23", "2001::1", false),
         ])
     func allowedPrivate(range: String, address: String, isAllowed: Bool) throws {
         let policy = try EgressPolicy(rules: [EgressRule("a.example")], allowedPrivate: [AddressRange(range)])
-        #expect((policy.objection(to: try #require(IPAddress(address))) == nil) == isAllowed)
+        #expect((policy.objection(to: try #require(IPAddress(address)), ofHost: []) == nil) == isAllowed)
+    }
+
+    @Test("a public address of this host is refused; a reserved one is as reserved as any other")
+    func host() throws {
+        let own = Set(["11.22.33.44", "2606:4700::1111", "10.0.0.1", "127.0.0.1"].compactMap { IPAddress($0) })
+        let policy = try EgressPolicy(rules: [EgressRule("a.example")], allowedPrivate: [AddressRange("10.0.0.0/8")])
+        let told = ["11.22.33.44", "11.22.33.45", "2606:4700::1111", "2606:4700::1112", "10.0.0.1", "127.0.0.1"]
+            .compactMap { IPAddress($0) }.map { policy.objection(to: $0, ofHost: own) ?? "allowed" }
+        #expect(
+            told == [
+                "an address of this host", "allowed", "an address of this host", "allowed", "allowed",
+                "a loopback address",
+            ])
+    }
+
+    @Test("this host's addresses are those of its interfaces, of both kinds")
+    func interfaces() throws {
+        let own = try HostAddresses.current()
+        #expect(own.contains(.v4(0x7F00_0001)))
+        let names = try String(contentsOfFile: "/proc/net/if_inet6", encoding: .utf8)
+        let sixes = names.split(separator: "\n").compactMap { UInt128($0.prefix(32), radix: 16) }
+        #expect(sixes.allSatisfy { own.contains(.v6($0)) })
     }
 
     @Test(
@@ -72,6 +104,24 @@ struct EgressAddressTests {
         #expect(throws: EgressPolicy.Invalid.self) {
             try EgressPolicy(rules: [EgressRule("a.example")], allowedPrivate: [range])
         }
+    }
+
+    @Test(
+        "a range that opens nothing is refused, and says why",
+        arguments: [
+            ("::ffff:10.0.0.0/104", "(mapped), and that is never"), ("::ffff:0:0/96", "(mapped), and that is never"),
+            ("::ffff:0:0:0/96", "(translated)"), ("::7f00:1/128", "(compatible)"), ("64:ff9b::/96", "(NAT64)"),
+            ("64:ff9b:1::/48", "(local NAT64)"), ("2002::/16", "(6to4)"), ("2001::/32", "(Teredo)"),
+            ("0.0.0.0/8", "unspecified address, and that is never"), ("0.0.0.0/32", "unspecified"),
+            ("::/128", "unspecified"), ("224.0.0.0/4", "multicast"), ("ff02::/16", "multicast"),
+            ("255.255.255.255", "broadcast"), ("fd00:ec2::/32", "one address at a time: write fd00:ec2::/128"),
+        ])
+    func opensNothing(range: String, says: String) throws {
+        let range = try AddressRange(range)
+        let error = #expect(throws: EgressPolicy.Invalid.self) {
+            try EgressPolicy(rules: [EgressRule("a.example")], allowedPrivate: [range])
+        }
+        #expect(error?.description.contains(says) == true, "\(error?.description ?? "")")
     }
 
     @Test(

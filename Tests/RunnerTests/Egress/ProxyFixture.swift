@@ -7,6 +7,8 @@ import NIOConcurrencyHelpers
 final class StubResolver: EgressResolver {
     private let answers: NIOLockedValueBox<[String: [[String]]]>
     private let count = NIOLockedValueBox(0)
+    /// Lookups that wait, whatever is cancelled, as getaddrinfo(3) does.
+    private let stuck = NIOLockedValueBox<[CheckedContinuation<Void, Never>]>([])
 
     /// - Parameter answers: for each name its addresses, lookup after lookup; the last one is for all that follow.
     init(_ answers: [String: [[String]]]) { self.answers = NIOLockedValueBox(answers) }
@@ -16,6 +18,9 @@ final class StubResolver: EgressResolver {
     func addresses(of name: String) async throws -> [IPAddress] {
         count.withLockedValue { $0 += 1 }
         if name == "slow.test" { try await Task.sleep(for: .seconds(30)) }
+        if name == "stuck.test" {
+            await withCheckedContinuation { continuation in stuck.withLockedValue { $0.append(continuation) } }
+        }
         let texts: [String] = answers.withLockedValue { answers in
             guard var left = answers[name], let next = left.first else { return [] }
             if left.count > 1 { left.removeFirst() }
@@ -25,7 +30,16 @@ final class StubResolver: EgressResolver {
         return texts.compactMap { IPAddress($0) }
     }
 
-    func close() {}
+    /// Lets the stuck ones end.
+    func release() {
+        let waiting = stuck.withLockedValue { stuck in
+            defer { stuck = [] }
+            return stuck
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+
+    func close() { release() }
 }
 
 /// Keeps the records that a proxy files.
@@ -78,8 +92,11 @@ struct ProxyFixture: Sendable {
     }
 
     /// Waits until as many records as that have been filed.
-    func records(_ count: Int) async throws -> [EgressRecord] {
-        for _ in 0..<1000 where sink.records.count < count { try await Task.sleep(for: .milliseconds(10)) }
+    func records(_ count: Int) async throws -> [EgressRecord] { try await records { $0.count >= count } }
+
+    /// Waits until the records are as wanted.
+    func records(_ areWanted: ([EgressRecord]) -> Bool) async throws -> [EgressRecord] {
+        for _ in 0..<1000 where !areWanted(sink.records) { try await Task.sleep(for: .milliseconds(10)) }
         return sink.records
     }
 }

@@ -54,6 +54,9 @@ final class Wire {
         try await outbound.write(ByteBuffer(repeating: 0x30, count: count))
     }
 
+    /// Without waiting until they are taken: closing drops the rest.
+    func pour(zeros count: Int) { channel.writeAndFlush(ByteBuffer(repeating: 0x30, count: count), promise: nil) }
+
     /// Closes the writing half.
     func finish() { outbound.finish() }
 
