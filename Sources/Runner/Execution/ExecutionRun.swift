@@ -176,7 +176,7 @@ struct ExecutionRun: Sendable {
         _ policy: SandboxPolicy, _ feed: Feed
     ) async {
         do {
-            let sandbox = try await Sandbox.create(policy, name: containerName, client: host.client)
+            let sandbox = try await create(policy)
             found.withLockedValue {
                 $0.sandbox = sandbox
                 $0.uid = policy.uid
@@ -203,6 +203,16 @@ struct ExecutionRun: Sendable {
             feed.yield(await afterTheStreams(sandbox, lost))
         } catch {
             feed.yield(failure(error))
+        }
+    }
+
+    private func create(_ policy: SandboxPolicy) async throws -> Sandbox {
+        do {
+            return try await Sandbox.create(policy, name: containerName, client: host.client)
+        } catch let error as DockerError where error.isConflict && request.fence != nil {
+            // The last words of a runner that died under the same lease: no frame was ever sent there.
+            try await host.removeSandbox(named: containerName)
+            return try await Sandbox.create(policy, name: containerName, client: host.client)
         }
     }
 

@@ -157,7 +157,7 @@ public struct StateFolder: Sendable {
 
     /// The user id of a sandbox that runs already, for whoever takes it over.
     func lockUser(uid: UInt32) throws -> SandboxUser {
-        let file = "\(path)/users/\(Int(uid) - Int(SandboxUser.first))"
+        let file = "\(path)/users/\(Int(uid) - Int(SandboxUser.first(in: id)))"
         guard let lock = try FileLock(path: file) else {
             throw Failure(path: file, reason: "another runner on this host has this sandbox")
         }

@@ -35,6 +35,11 @@ struct NodeFixture: Sendable {
         }
     }
 
+    /// Of this process, on the same state folder.
+    func host() throws -> RunnerHost {
+        try RunnerHost(client: client, folder: try StateFolder(environment: ["PADDOCK_STATE_DIR": folder]))
+    }
+
     func node(_ change: (inout Node.Configuration) -> Void = { _ in }) throws -> Node {
         var configuration = Node.Configuration()
         configuration.reconcileInterval = .seconds(1)

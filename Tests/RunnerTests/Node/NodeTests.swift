@@ -117,6 +117,9 @@ struct NodeTests {
                     #expect(["runner_lost", "engine_error"].contains(ended["reason"] as? String), "\(ended)")
                 }
             }
+            // Killed between an ending and its sandbox's removal, the next look at the Engine removes it.
+            let host = try fixture.host()
+            try await eventually { try await host.fencedSandboxes().isEmpty }
             kill(last.processIdentifier, SIGTERM)
             await fixture.end(of: last)
         }
