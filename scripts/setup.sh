@@ -23,13 +23,16 @@ readonly ENGINE_DEADLINE=60
 readonly PYTHON="/usr/bin/python3"
 
 # One package a word. `a|b` is satisfied by either, and `a` is what gets installed.
-# The second line is what a Swift toolchain from an archive needs to run at all.
+# The second line is what a Swift toolchain from an archive needs to run at all. libpq-dev is PostgreSQL's client
+# library, which Storage is linked with; it brings libssl-dev, for its TLS.
 readonly BUILD_PACKAGES="gcc g++ libc6-dev make git tar pkg-config|pkgconf musl-tools
     binutils ca-certificates libncurses6
     libcurl4-openssl-dev|libcurl4-gnutls-dev libseccomp-dev libpq-dev libsqlite3-dev
     libvalijson-dev nlohmann-json3-dev"
 readonly RUN_PACKAGES="python3"
-readonly TEST_PACKAGES="util-linux procps iproute2 openssl docker-registry"
+# postgresql: the tests start servers of their own with its programs, on sockets in temporary folders. The cluster that
+# the package makes for itself is not used. openssl makes the certificates of the tests' servers.
+readonly TEST_PACKAGES="util-linux procps iproute2 openssl docker-registry postgresql"
 # More runtimes to test with, where the distribution has them.
 readonly RUNTIME_PACKAGES="crun runsc"
 readonly FUZZ_PACKAGES="clang-14 libclang-rt-14-dev"

@@ -19,6 +19,14 @@ public struct ExecutionID: Sendable, Hashable, Codable, CustomStringConvertible 
         description = "exe_" + String(digits)
     }
 
+    /// An id that was made before; nil for text that is none.
+    public init?(_ text: String) {
+        guard text.hasPrefix("exe_"), text.utf8.count == 30,
+            text.dropFirst(4).allSatisfy({ Self.alphabet.contains($0) })
+        else { return nil }
+        description = text
+    }
+
     public init(from decoder: any Decoder) throws {
         description = try decoder.singleValueContainer().decode(String.self)
     }

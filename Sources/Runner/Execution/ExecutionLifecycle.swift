@@ -97,6 +97,9 @@ struct ExecutionLifecycle {
     /// What to do first.
     mutating func begin() -> [Action] { [.arm(.start, Self.startLimit)] }
 
+    /// Goes on with an agent that runs already.
+    mutating func resume(remaining: Duration) -> [Action] { move(to: .running, [.arm(.wall, remaining)]) }
+
     mutating func on(_ event: Event) -> [Action] {
         switch (state, event) {
         case (.ended, _): []

@@ -1,6 +1,8 @@
 /// One execution that is to be run: an image that was looked at, and what it gets.
 public struct ExecutionRequest: Sendable {
-    public let id = ExecutionID()
+    public var id = ExecutionID()
+    /// Of its lease; nil for an execution that no database knows.
+    public var fence: Int?
     public var agentID = "agt_local"
     public var userID = "usr_local"
     public var image: AgentImage

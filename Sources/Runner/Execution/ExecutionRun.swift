@@ -8,12 +8,14 @@ struct ExecutionRun: Sendable {
     let host: RunnerHost
     let sink: any LogSink
     let egressSink: (any EgressSink)?
+    let keeper: (any ExecutionKeeper)?
 
     /// What the tasks of a run leave behind for its account.
     private struct Found: Sendable {
         var sandbox: Sandbox?
         var startedAt: Date?
         var runtime: String?
+        var uid: UInt32?
         /// Where the init cannot see its own.
         var cgroup: HostCgroup?
         var log = LogLimiter(limit: 0)
@@ -21,16 +23,22 @@ struct ExecutionRun: Sendable {
     }
 
     private let found = NIOLockedValueBox(Found())
-    private let nonce = LaunchFrame.makeNonce()
+    private let nonce: String
 
-    init(request: ExecutionRequest, host: RunnerHost, sink: any LogSink, egressSink: (any EgressSink)?) {
+    init(
+        request: ExecutionRequest, host: RunnerHost, sink: any LogSink, egressSink: (any EgressSink)?,
+        keeper: (any ExecutionKeeper)?, nonce: String = LaunchFrame.makeNonce()
+    ) {
         self.request = request
         self.host = host
         self.sink = sink
         self.egressSink = egressSink
+        self.keeper = keeper
+        self.nonce = nonce
     }
 
-    private var containerName: String { request.id.description }
+    /// With the fence: of two runners that both believe the execution theirs, one makes the sandbox of each fence.
+    private var containerName: String { request.fence.map { "\(request.id).\($0)" } ?? request.id.description }
 
     func toEnd(_ control: ExecutionControl) async -> FinishedExecution {
         let createdAt = Date()
@@ -46,14 +54,63 @@ struct ExecutionRun: Sendable {
             let egress = await proxy?.close()
             return await finished(ending, createdAt: createdAt, finishedAt: Date(), egress: egress, removal: nil)
         }
-        let ending = await live(policy, control)
+        let ending = await live(control) {
+            $0.begin()
+        } _: {
+            await prepareAndPump(policy, $0)
+        }
         let finishedAt = Date()
         let egress = await proxy?.close()
-        let removal = await remove(acknowledged: ending.trailer != nil)
-        // The container of a removal that failed may still run under this user id.
-        if removal == nil { withExtendedLifetime(user) {} } else { host.keep(user) }
-        return await finished(
-            ending, createdAt: createdAt, finishedAt: finishedAt, egress: egress, removal: removal)
+        return await accountAndRemove(ending, user, createdAt: createdAt, finishedAt: finishedAt, egress: egress)
+    }
+
+    /// - Parameter launch: of the runner before.
+    func toEnd(adopting launch: Launch, _ control: ExecutionControl) async -> FinishedExecution {
+        let user: SandboxUser
+        do {
+            user = try host.folder.lockUser(uid: launch.uid)
+        } catch {
+            let ending = Ending.failed(.engineError, String(describing: error))
+            return await finished(ending, createdAt: launch.startedAt, finishedAt: Date(), egress: nil, removal: nil)
+        }
+        let gone = Duration.seconds(Date().timeIntervalSince(launch.startedAt))
+        let remaining = max(.zero, .seconds(request.limits.timeoutSeconds) - gone)
+        let ending = await live(control) {
+            $0.resume(remaining: remaining)
+        } _: {
+            await followAndPump(launch, $0)
+        }
+        return await accountAndRemove(ending, user, createdAt: launch.startedAt, finishedAt: Date(), egress: nil)
+    }
+
+    private func accountAndRemove(
+        _ ending: Ending, _ user: SandboxUser, createdAt: Date, finishedAt: Date, egress: EgressReport?
+    ) async -> FinishedExecution {
+        guard let keeper else {
+            let removal = await remove(acknowledged: ending.trailer != nil)
+            // The container of a removal that failed may still run under this user id.
+            if removal == nil { withExtendedLifetime(user) {} } else { host.keep(user) }
+            return await finished(
+                ending, createdAt: createdAt, finishedAt: finishedAt, egress: egress, removal: removal)
+        }
+        await lookUpRuntime()
+        var finished = await finished(
+            ending, createdAt: createdAt, finishedAt: finishedAt, egress: egress, removal: nil)
+        do {
+            try await keeper.hasEnded(finished)
+        } catch {
+            // Whoever takes over finds it as it is.
+            host.keep(user)
+            return finished
+        }
+        finished.removalFailure = await remove(acknowledged: ending.trailer != nil)
+        if finished.removalFailure == nil { withExtendedLifetime(user) {} } else { host.keep(user) }
+        return finished
+    }
+
+    private func lookUpRuntime() async {
+        guard let runtime = try? await host.client.inspectContainer(containerName).hostConfig.runtime else { return }
+        found.withLockedValue { $0.runtime = runtime }
     }
 
     private func startProxy(_ user: SandboxUser) async throws -> EgressProxy? {
@@ -69,8 +126,8 @@ struct ExecutionRun: Sendable {
             imageID: request.image.id, uid: user.uid, limits: request.limits, runtime: request.runtime,
             volumes: request.image.volumes, files: files,
             seccompProfile: try seccompPolicy.engineProfile(),
-            labels: host.labels(for: request.id), cgroupParent: try await host.cgroupParent(),
-            egressSocket: proxy?.socketPath)
+            labels: host.labels(for: request.id, fence: request.fence), cgroupParent: try await host.cgroupParent(),
+            egressSocket: proxy?.socketPath, keepsLog: keeper != nil)
     }
 
     private var seccompPolicy: SeccompPolicy {
@@ -85,12 +142,17 @@ struct ExecutionRun: Sendable {
 
     // MARK: The life
 
-    private func live(_ policy: SandboxPolicy, _ control: ExecutionControl) async -> Ending {
+    private typealias Feed = AsyncStream<ExecutionLifecycle.Event>.Continuation
+
+    private func live(
+        _ control: ExecutionControl, _ begin: (inout ExecutionLifecycle) -> [ExecutionLifecycle.Action],
+        _ pump: @escaping @Sendable (Feed) async -> Void
+    ) async -> Ending {
         await withTaskGroup(of: Void.self) { group in
             var lifecycle = ExecutionLifecycle(limits: request.limits)
             let feed = control.feed
-            var actions = lifecycle.begin()
-            group.addTask { await prepareAndPump(policy, feed) }
+            var actions = begin(&lifecycle)
+            group.addTask { await pump(feed) }
             var events = control.events.makeAsyncIterator()
             while true {
                 for action in actions {
@@ -111,11 +173,14 @@ struct ExecutionRun: Sendable {
     }
 
     private func prepareAndPump(
-        _ policy: SandboxPolicy, _ feed: AsyncStream<ExecutionLifecycle.Event>.Continuation
+        _ policy: SandboxPolicy, _ feed: Feed
     ) async {
         do {
-            let sandbox = try await Sandbox.create(policy, name: containerName, client: host.client)
-            found.withLockedValue { $0.sandbox = sandbox }
+            let sandbox = try await create(policy)
+            found.withLockedValue {
+                $0.sandbox = sandbox
+                $0.uid = policy.uid
+            }
             async let started: Void = start(sandbox, feed)
             var pump = OutputPump(nonce: nonce, limits: request.limits, sink: sink) { event in
                 switch event {
@@ -129,11 +194,45 @@ struct ExecutionRun: Sendable {
                         .cancel(grace: .seconds(request.limits.graceSeconds), why: "nobody reads its output any more"))
                 }
             }
-            let lost = await pump.run(sandbox.streams.output)
+            guard let output = sandbox.streams?.output else { return }
+            let lost = await pump.run(output)
             let log = pump.limiter
             found.withLockedValue { $0.log = log }
             // A start that failed says why; the streams that end with it do not.
             await started
+            feed.yield(await afterTheStreams(sandbox, lost))
+        } catch {
+            feed.yield(failure(error))
+        }
+    }
+
+    private func create(_ policy: SandboxPolicy) async throws -> Sandbox {
+        do {
+            return try await Sandbox.create(policy, name: containerName, client: host.client)
+        } catch let error as DockerError where error.isConflict && request.fence != nil {
+            // The last words of a runner that died under the same lease: no frame was ever sent there.
+            try await host.removeSandbox(named: containerName)
+            return try await Sandbox.create(policy, name: containerName, client: host.client)
+        }
+    }
+
+    private func followAndPump(_ launch: Launch, _ feed: Feed) async {
+        do {
+            let sandbox = Sandbox(client: host.client, containerID: launch.containerID, streams: nil)
+            found.withLockedValue {
+                $0.sandbox = sandbox
+                $0.startedAt = launch.startedAt
+            }
+            var pump = OutputPump(nonce: nonce, limits: request.limits, sink: sink) { event in
+                switch event {
+                case .report, .readerGone: break
+                case .trailer(let trailer): feed.yield(.trailer(trailer))
+                case .complete: feed.yield(.outputComplete)
+                }
+            }
+            let lost = await pump.run(try await host.client.containerLogs(launch.containerID, follow: true))
+            let log = pump.limiter
+            found.withLockedValue { $0.log = log }
             feed.yield(await afterTheStreams(sandbox, lost))
         } catch {
             feed.yield(failure(error))
@@ -152,7 +251,7 @@ struct ExecutionRun: Sendable {
         return .sandboxKilled(signal: state.exitCode - 128, isOutOfMemory: state.oomKilled)
     }
 
-    private func start(_ sandbox: Sandbox, _ feed: AsyncStream<ExecutionLifecycle.Event>.Continuation) async {
+    private func start(_ sandbox: Sandbox, _ feed: Feed) async {
         do {
             try await sandbox.start()
         } catch {
@@ -213,13 +312,18 @@ struct ExecutionRun: Sendable {
     }
 
     private func carryOut(
-        _ action: ExecutionLifecycle.Action, _ feed: AsyncStream<ExecutionLifecycle.Event>.Continuation
+        _ action: ExecutionLifecycle.Action, _ feed: Feed
     ) async {
         let sandbox = found.withLockedValue { $0.sandbox }
         switch action {
         case .launch:
             do {
                 let frame = try launchFrame().serialized()
+                do {
+                    try await keep(sandbox)
+                } catch {
+                    return _ = feed.yield(.failed(.engineError, "the agent was not started: \(error)"))
+                }
                 found.withLockedValue { $0.startedAt = Date() }
                 // Returns when the agent has taken its input. If it fails, the streams' own end says why.
                 try? await sandbox?.launch(frame)
@@ -241,6 +345,13 @@ struct ExecutionRun: Sendable {
             try? await sandbox?.acknowledge()
         case .finish: return
         }
+    }
+
+    /// Nothing runs that nobody could find again.
+    private func keep(_ sandbox: Sandbox?) async throws {
+        guard let keeper, let sandbox, let uid = found.withLockedValue({ $0.uid }) else { return }
+        try await keeper.willLaunch(
+            Launch(containerID: sandbox.containerID, nonce: nonce, uid: uid, startedAt: Date()))
     }
 
     /// What goes before the agent's command, if its calls are recorded.

@@ -13,14 +13,34 @@ public struct ExecutionRunner: Sendable {
     ///   - control: cancels it from outside.
     ///   - sink: where its log goes.
     ///   - egressSink: told of each of its connections.
+    ///   - keeper: writes it down on its way; nil for one that ends with this process.
     public func run(
         _ request: ExecutionRequest, control: ExecutionControl, sink: any LogSink,
-        egressSink: (any EgressSink)? = nil
+        egressSink: (any EgressSink)? = nil, keeper: (any ExecutionKeeper)? = nil
     ) async -> FinishedExecution {
-        let run = ExecutionRun(request: request, host: host, sink: sink, egressSink: egressSink)
-        return await withTaskCancellationHandler {
+        let run = ExecutionRun(request: request, host: host, sink: sink, egressSink: egressSink, keeper: keeper)
+        return await uncancelled(control) { await run.toEnd(control) }
+    }
+
+    /// Goes on with an execution whose runner has died: its agent runs, or has ended meanwhile.
+    /// - Parameters:
+    ///   - launch: as the runner before had it written down.
+    ///   - sink: gets the log from its beginning, as the Engine has kept it.
+    public func adopt(
+        _ request: ExecutionRequest, _ launch: Launch, control: ExecutionControl, sink: any LogSink,
+        keeper: any ExecutionKeeper
+    ) async -> FinishedExecution {
+        let run = ExecutionRun(
+            request: request, host: host, sink: sink, egressSink: nil, keeper: keeper, nonce: launch.nonce)
+        return await uncancelled(control) { await run.toEnd(adopting: launch, control) }
+    }
+
+    private func uncancelled(
+        _ control: ExecutionControl, _ body: @escaping @Sendable () async -> FinishedExecution
+    ) async -> FinishedExecution {
+        await withTaskCancellationHandler {
             // A task of its own: a cancelled one could not end and remove what it has begun.
-            await Task { await run.toEnd(control) }.value
+            await Task { await body() }.value
         } onCancel: {
             control.kill(why: "canceled")
         }
@@ -37,5 +57,5 @@ public struct FinishedExecution: Sendable {
     /// nil for an execution that could reach nothing.
     public let egress: EgressReport?
     /// Why the container could not be removed; the next runner tries again.
-    public let removalFailure: DockerError?
+    public internal(set) var removalFailure: DockerError?
 }

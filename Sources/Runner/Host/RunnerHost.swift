@@ -7,6 +7,8 @@ public struct RunnerHost: Sendable {
         static let state = "io.paddock.state"
         static let runner = "io.paddock.runner"
         static let execution = "io.paddock.execution"
+        /// Of a sandbox that a database knows: it is looked after by a node, and by nobody else.
+        static let fence = "io.paddock.fence"
     }
 
     let client: DockerClient
@@ -53,8 +55,12 @@ public struct RunnerHost: Sendable {
     var labels: [String: String] { [Label.state: folder.id, Label.runner: lock.id] }
 
     /// What marks a container as ours.
-    func labels(for execution: ExecutionID) -> [String: String] {
-        labels.merging([Label.execution: execution.description]) { $1 }
+    /// - Parameter fence: nil for an execution that no database knows.
+    func labels(for execution: ExecutionID, fence: Int? = nil) -> [String: String] {
+        var all = labels
+        all[Label.execution] = execution.description
+        all[Label.fence] = fence.map { String($0) }
+        return all
     }
 
     /// Where the proxy of a sandbox of this runner listens.
@@ -70,7 +76,8 @@ public struct RunnerHost: Sendable {
         var removed: [String] = []
         var failed: [DockerError] = []
         for container in containers {
-            guard let runner = container.labels[Label.runner], runner != lock.id,
+            guard container.labels[Label.fence] == nil,
+                let runner = container.labels[Label.runner], runner != lock.id,
                 let deadRunner = folder.lockDeadRunner(runner)
             else { continue }
             do {

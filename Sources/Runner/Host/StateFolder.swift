@@ -155,6 +155,24 @@ public struct StateFolder: Sendable {
             remedy: "Wait until one of them ends")
     }
 
+    /// The user id of a sandbox that runs already, for whoever takes it over.
+    func lockUser(uid: UInt32) throws -> SandboxUser {
+        let file = "\(path)/users/\(Int(uid) - Int(SandboxUser.first(in: id)))"
+        guard let lock = try FileLock(path: file) else {
+            throw Failure(path: file, reason: "another runner on this host has this sandbox")
+        }
+        return SandboxUser(uid: uid, lock: lock)
+    }
+
+    /// A state folder is one node's, for as long as the lock is held.
+    /// - Throws: ``Failure`` while another process holds it.
+    func lockNode() throws -> FileLock {
+        guard let lock = try FileLock(path: path + "/node") else {
+            throw Failure(path: path, reason: "another paddock that serves uses this state folder")
+        }
+        return lock
+    }
+
     /// Makes this process known as a living runner.
     func lockRunner() throws -> RunnerLock {
         let id = String(LaunchFrame.makeNonce().prefix(16))

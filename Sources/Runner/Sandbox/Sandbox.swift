@@ -4,7 +4,8 @@ import DockerAPI
 struct Sandbox: Sendable {
     let client: DockerClient
     let containerID: String
-    let streams: AttachedContainer
+    /// nil for one that another runner has made: nothing can be sent to it but signals.
+    let streams: AttachedContainer?
 
     /// Makes the container and attaches to it, so that nothing it writes can be missed. Nothing runs yet.
     static func create(_ policy: SandboxPolicy, name: String, client: DockerClient) async throws -> Sandbox {
@@ -17,10 +18,10 @@ struct Sandbox: Sendable {
 
     func start() async throws { try await client.startContainer(containerID) }
 
-    func launch(_ frame: [UInt8]) async throws { try await streams.send(frame) }
+    func launch(_ frame: [UInt8]) async throws { try await streams?.send(frame) }
 
     /// Tells the init that the trailer is safe, whereupon it exits.
-    func acknowledge() async throws { try await streams.send([0]) }
+    func acknowledge() async throws { try await streams?.send([0]) }
 
     /// Sends a signal to the init. One that has gone already needs none.
     func signal(_ name: String) async throws {

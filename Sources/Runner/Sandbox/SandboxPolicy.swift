@@ -55,6 +55,8 @@ public struct SandboxPolicy: Sendable {
     let cgroupParent: String
     /// The proxy's socket on the host; nil for a sandbox that reaches nothing.
     var egressSocket: String?
+    /// Whether the Engine keeps what the sandbox writes, for a runner that was away to recover.
+    var keepsLog = false
 
     /// Files of ours that the sandbox sees, read-only.
     struct HostFiles: Sendable {
@@ -109,6 +111,13 @@ public struct SandboxPolicy: Sendable {
 }
 
 extension SandboxPolicy {
+    /// In one file that holds more than the log's limit and the trailer, since turning it over would lose the beginning.
+    private var logConfig: HostConfig.LogConfig {
+        guard keepsLog else { return .init(type: "none") }
+        let size = limits.logMiB + limits.outputKiB * 2 / 1024 + 8
+        return .init(type: "local", config: ["max-size": "\(size)m", "max-file": "1", "compress": "false"])
+    }
+
     /// The Engine's create request. Beside ``unsafeContainerSpec(without:command:surroundings:)``, which changes it for
     /// the doctor's controls, nothing writes a HostConfig; `scripts/check-imports.sh` sees to it.
     func containerSpec() -> ContainerSpec {
@@ -145,7 +154,7 @@ extension SandboxPolicy {
         host.sysctls = Self.sysctls
         host.maskedPaths = Self.maskedPaths
         host.readonlyPaths = Self.readonlyPaths
-        host.logConfig = .init(type: "none")
+        host.logConfig = logConfig
         host.restartPolicy = .init(name: "no")
         host.autoRemove = false
         host.privileged = false

@@ -1,0 +1,21 @@
+public import Foundation
+
+/// Writes down what must outlive the runner, at the moments when it must: the execution goes on when it is written.
+public protocol ExecutionKeeper: Sendable {
+    /// The sandbox holds the policy, and no code of the agent's has run.
+    /// - Throws: when it must not run, as when somebody else has the execution.
+    func willLaunch(_ launch: Launch) async throws
+
+    /// It has ended, and its whole log is written. Its sandbox is removed when this returns.
+    /// - Throws: when the sandbox must stay as it is.
+    func hasEnded(_ finished: FinishedExecution) async throws
+}
+
+/// What it takes to find a sandbox again, and to go on with it.
+public struct Launch: Sendable, Codable, Equatable {
+    let containerID: String
+    /// Of the frame: it marks the trailer.
+    let nonce: String
+    let uid: UInt32
+    public let startedAt: Date
+}

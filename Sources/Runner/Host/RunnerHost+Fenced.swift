@@ -1,0 +1,30 @@
+import DockerAPI
+
+extension RunnerHost {
+    /// A sandbox of this state folder that a database knows.
+    struct FencedSandbox: Sendable {
+        let containerID: String
+        let execution: String
+        let fence: Int
+    }
+
+    func fencedSandboxes() async throws -> [FencedSandbox] {
+        try await client.listContainers(filters: ["label": ["\(Label.state)=\(folder.id)", Label.fence]]).compactMap {
+            guard let execution = $0.labels[Label.execution], let fence = $0.labels[Label.fence].flatMap({ Int($0) })
+            else { return nil }
+            return FencedSandbox(containerID: $0.id, execution: execution, fence: fence)
+        }
+    }
+
+    /// Removed already, or by somebody else at this moment, is as good.
+    func remove(_ sandbox: FencedSandbox) async { try? await client.removeContainer(sandbox.containerID, force: true) }
+
+    /// - Throws: what the Engine said, but for one that is not there.
+    func removeSandbox(named name: String) async throws {
+        do {
+            try await client.removeContainer(name, force: true)
+        } catch let error as DockerError where error.isNotFound {
+            return
+        }
+    }
+}

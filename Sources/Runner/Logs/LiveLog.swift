@@ -1,0 +1,114 @@
+import Foundation
+import NIOConcurrencyHelpers
+
+/// The end of a log that still grows, in memory: what every follower wants, held once for all of them.
+final class LiveLog: Sendable {
+    enum Reading {
+        /// What comes from the offset on; never empty.
+        case records([LogRecord])
+        /// It lies further back than what is held: the store has it.
+        case stored
+        /// There is nothing there yet.
+        case nothingYet
+        /// There is nothing, and nothing more will come.
+        case end
+    }
+
+    /// Bytes of records that are held, beside the last batch. A follower further behind is fed from the store.
+    static let room: Int64 = 1 << 20
+
+    private struct State {
+        /// One behind the other, the oldest first.
+        var batches: [LogBatch] = []
+        var bytes: Int64 = 0
+        var end: Int64
+        var hasEnded = false
+        var waiters: [UInt64: CheckedContinuation<Void, any Error>] = [:]
+        var lastWaiter: UInt64 = 0
+    }
+
+    private let state: NIOLockedValueBox<State>
+
+    /// - Parameter end: what is stored already.
+    init(end: Int64) { state = NIOLockedValueBox(State(end: end)) }
+
+    /// Adds what has been stored.
+    func publish(_ batch: LogBatch) {
+        resume { state in
+            state.batches.append(batch)
+            state.bytes += batch.bytes
+            state.end = batch.position.offset
+            while state.batches.count > 1, state.bytes > Self.room {
+                state.bytes -= state.batches.removeFirst().bytes
+            }
+        }
+    }
+
+    /// Another node has stored up to there.
+    func advance(to end: Int64) {
+        resume { state in
+            guard end > state.end else { return }
+            state.batches = []
+            state.bytes = 0
+            state.end = end
+        }
+    }
+
+    /// Nothing more will come.
+    func close() { resume { $0.hasEnded = true } }
+
+    func read(from offset: Int64) -> Reading {
+        state.withLockedValue { state in
+            guard offset < state.end else { return state.hasEnded ? .end : .nothingYet }
+            guard let first = state.batches.first, offset >= first.firstOffset else { return .stored }
+            // The one whose end lies behind the offset: a binary search, as there can be thousands of small ones.
+            var (low, high) = (0, state.batches.count - 1)
+            while low < high {
+                let middle = (low + high) / 2
+                if state.batches[middle].position.offset > offset { high = middle } else { low = middle + 1 }
+            }
+            let batch = state.batches[low]
+            guard offset > batch.firstOffset else { return .records(batch.records) }
+            return .records(batch.records.compactMap { $0.from(offset) })
+        }
+    }
+
+    /// For bytes that nobody has any more: up to where there are some.
+    func gap(from offset: Int64) -> [LogRecord] {
+        state.withLockedValue { state in
+            let (start, next) = (state.batches.first?.firstOffset ?? state.end, state.batches.first?.firstSequence ?? 1)
+            return [LogRecord(offset: offset, sequence: next - 1, time: Date(), content: .gap(start - offset))]
+        }
+    }
+
+    /// Waits until there is something from the offset on, or nothing more will come.
+    /// - Throws: `CancellationError`.
+    func wait(beyond offset: Int64) async throws {
+        let id: UInt64 = state.withLockedValue { state in
+            state.lastWaiter += 1
+            return state.lastWaiter
+        }
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                let isDone = state.withLockedValue { state in
+                    if Task.isCancelled || offset < state.end || state.hasEnded { return true }
+                    state.waiters[id] = continuation
+                    return false
+                }
+                if isDone { continuation.resume() }
+            }
+            try Task.checkCancellation()
+        } onCancel: {
+            state.withLockedValue { $0.waiters.removeValue(forKey: id) }?.resume(throwing: CancellationError())
+        }
+    }
+
+    private func resume(after change: (inout State) -> Void) {
+        let waiters = state.withLockedValue { state in
+            change(&state)
+            defer { state.waiters = [:] }
+            return state.waiters.values
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+}

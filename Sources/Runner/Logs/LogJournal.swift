@@ -1,0 +1,193 @@
+public import Logging
+import NIOConcurrencyHelpers
+import Storage
+
+/// Stores the logs of all executions of this node, and shows them to their followers once they are stored.
+///
+/// While one transaction is under way, everything that comes waits for the next one, which takes all of it: one
+/// execution's lines are stored at once, a thousand executions' together. What a follower has seen is never lost.
+public final class LogJournal: Sendable {
+    /// Bytes of one execution that may wait to be stored. Beyond that its agent waits.
+    private static let room: Int64 = 1 << 20
+    /// Bytes of one batch, about: what a reader gets at once.
+    private static let batchSize: Int64 = 256 << 10
+    private static let longestPause: Duration = .seconds(1)
+
+    /// One execution's log, on its way to the store.
+    final class Entry: Sendable {
+        let lease: ExecutionQueue.Lease
+        let live: LiveLog
+
+        init(lease: ExecutionQueue.Lease, live: LiveLog) {
+            self.lease = lease
+            self.live = live
+        }
+    }
+
+    private struct Pending {
+        let entry: Entry
+        var batches: [LogBatch] = []
+        var bytes: Int64 = 0
+        /// Those who wait for all of it to be stored.
+        var waiters: [CheckedContinuation<Void, any Error>] = []
+    }
+
+    private struct State {
+        var pending: [ObjectIdentifier: Pending] = [:]
+        /// Why nothing more is taken from an execution.
+        var failed: [ObjectIdentifier: any Error] = [:]
+        var storer: CheckedContinuation<Void, Never>?
+        var isClosed = false
+    }
+
+    private let repository: LogRepository
+    private let logger: Logger
+    private let state = NIOLockedValueBox(State())
+
+    public init(_ repository: LogRepository, logger: Logger) {
+        self.repository = repository
+        self.logger = logger
+    }
+
+    // MARK: From the executions
+
+    /// Takes a record of a log whose last record ended at the position.
+    /// - Parameter waits: whether to wait while too much of it is not stored yet.
+    /// - Throws: ``QueueError`` with code `lease_lost`, or what the database said that will not pass.
+    func append(_ record: LogRecord, after position: LogPosition, _ entry: Entry, waits: Bool) async throws {
+        let key = ObjectIdentifier(entry)
+        let (storer, isOver): (CheckedContinuation<Void, Never>?, Bool) = try state.withLockedValue { state in
+            if let error = state.failed[key] { throw error }
+            var pending = state.pending[key] ?? Pending(entry: entry)
+            if let last = pending.batches.last, last.bytes < Self.batchSize {
+                pending.batches[pending.batches.count - 1].append(record)
+            } else {
+                pending.batches.append(LogBatch(record, after: position))
+            }
+            pending.bytes += record.length
+            state.pending[key] = pending
+            defer { state.storer = nil }
+            return (state.storer, pending.bytes > Self.room)
+        }
+        storer?.resume()
+        if isOver, waits { try await stored(entry) }
+    }
+
+    /// Waits until all that was taken from the execution is stored.
+    /// - Throws: as ``append(_:after:_:waits:)``.
+    func stored(_ entry: Entry) async throws {
+        let key = ObjectIdentifier(entry)
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            let outcome: Result<Void, any Error>? = state.withLockedValue { state in
+                if let error = state.failed[key] { return .failure(error) }
+                guard state.pending[key] != nil else { return .success(()) }
+                state.pending[key]?.waiters.append(continuation)
+                return nil
+            }
+            if let outcome { continuation.resume(with: outcome) }
+        }
+    }
+
+    /// Forgets an execution of which nothing more will come.
+    func remove(_ entry: Entry) {
+        state.withLockedValue { _ = $0.failed.removeValue(forKey: ObjectIdentifier(entry)) }
+    }
+
+    // MARK: Into the store
+
+    /// Stores what comes, until ``close()`` and all of it is stored.
+    public func run() async {
+        while true {
+            let pending = takePending()
+            guard !pending.isEmpty else {
+                guard await waitForMore() else { return }
+                continue
+            }
+            await store(pending)
+        }
+    }
+
+    /// Ends ``run()`` once everything is stored.
+    public func close() {
+        let storer = state.withLockedValue { state in
+            state.isClosed = true
+            defer { state.storer = nil }
+            return state.storer
+        }
+        storer?.resume()
+    }
+
+    /// - Returns: false when nothing more will come.
+    private func waitForMore() async -> Bool {
+        await withCheckedContinuation { continuation in
+            let isReady = state.withLockedValue { state in
+                if state.isClosed || !state.pending.isEmpty { return true }
+                state.storer = continuation
+                return false
+            }
+            if isReady { continuation.resume() }
+        }
+        return state.withLockedValue { !$0.isClosed || !$0.pending.isEmpty }
+    }
+
+    /// What waits stays known as pending, with no batches, until it is stored: ``stored(_:)`` waits for it.
+    private func takePending() -> [(entry: Entry, batches: [LogBatch])] {
+        state.withLockedValue { state in
+            var taken: [(entry: Entry, batches: [LogBatch])] = []
+            for (key, pending) in state.pending where !pending.batches.isEmpty {
+                taken.append((pending.entry, pending.batches))
+                state.pending[key]?.batches = []
+                state.pending[key]?.bytes = 0
+            }
+            return taken
+        }
+    }
+
+    /// Again and again while the database is away: nothing is dropped, and agents wait when there is no more room.
+    private func store(_ pending: [(entry: Entry, batches: [LogBatch])]) async {
+        var pause: Duration = .milliseconds(10)
+        while true {
+            do {
+                let batches = pending.flatMap { item in item.batches.map { (lease: item.entry.lease, batch: $0) } }
+                let lost = Set(try await repository.append(batches))
+                for item in pending {
+                    let isLost = lost.contains(item.entry.lease)
+                    finish(item, isLost ? QueueError.leaseLost(item.entry.lease) : nil)
+                }
+                return
+            } catch {
+                if !((error as? DatabaseError)?.mayPass ?? (error is CancellationError)) {
+                    if pending.count == 1 { return finish(pending[0], error) }
+                    // One that cannot be stored must not hold up the others.
+                    for item in pending { await store([item]) }
+                    return
+                }
+                // The Engine's own log still has it.
+                if Task.isCancelled {
+                    for item in pending { finish(item, error) }
+                    return
+                }
+                logger.warning("logs are not stored yet", metadata: ["error": "\(error)"])
+                try? await Task.sleep(for: pause)
+                pause = min(pause * 2, Self.longestPause)
+            }
+        }
+    }
+
+    private func finish(_ item: (entry: Entry, batches: [LogBatch]), _ error: (any Error)?) {
+        if error == nil { for batch in item.batches { item.entry.live.publish(batch) } }
+        let key = ObjectIdentifier(item.entry)
+        let waiters: [CheckedContinuation<Void, any Error>] = state.withLockedValue { state in
+            if let error { state.failed[key] = error }
+            guard var rest = state.pending[key] else { return [] }
+            // What came meanwhile goes into the next transaction, and those who wait, wait for that too.
+            guard error != nil || rest.batches.isEmpty else { return [] }
+            defer { rest.waiters = [] }
+            state.pending[key] = nil
+            return rest.waiters
+        }
+        for waiter in waiters {
+            if let error { waiter.resume(throwing: error) } else { waiter.resume() }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+/// Reads a log from an offset on: from memory while it keeps up, from the store otherwise. How slow it is matters to
+/// nobody else.
+public struct LogReader: AsyncSequence, Sendable {
+    public typealias Element = [LogRecord]
+
+    let execution: ExecutionID
+    let offset: Int64
+    let follows: Bool
+    /// nil for a log that nobody writes any more.
+    let live: LiveLog?
+    let repository: LogRepository
+
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(reader: self, offset: offset) }
+
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        fileprivate let reader: LogReader
+        /// Where to go on: every byte before it has been given.
+        public private(set) var offset: Int64
+
+        /// The next records, at least one; nil at the end.
+        /// - Throws: `DatabaseError`, `CancellationError`.
+        public mutating func next() async throws -> [LogRecord]? {
+            while let live = reader.live {
+                switch live.read(from: offset) {
+                case .records(let records): return give(records)
+                case .stored:
+                    let records = try await reader.repository.records(of: reader.execution, from: offset)
+                    if !records.isEmpty { return give(records) }
+                    // All that was stored has become too old, and is gone.
+                    return give(live.gap(from: offset))
+                case .nothingYet:
+                    guard reader.follows else { return nil }
+                    try await live.wait(beyond: offset)
+                case .end: return nil
+                }
+            }
+            let records = try await reader.repository.records(of: reader.execution, from: offset)
+            return records.isEmpty ? nil : give(records)
+        }
+
+        private mutating func give(_ records: [LogRecord]) -> [LogRecord] {
+            if let last = records.last { offset = last.end }
+            return records
+        }
+    }
+}

@@ -1,0 +1,61 @@
+public import DockerAPI
+import Foundation
+import NIOConcurrencyHelpers
+import Storage
+
+/// The log of one execution that runs here.
+public final class LogWriter: LogSink {
+    private struct State {
+        var position: LogPosition
+        var isEnding = false
+    }
+
+    private let journal: LogJournal
+    private let entry: LogJournal.Entry
+    private let state: NIOLockedValueBox<State>
+
+    /// - Parameter position: where the stored log ends.
+    init(_ lease: ExecutionQueue.Lease, position: LogPosition, journal: LogJournal, live: LiveLog) {
+        self.journal = journal
+        entry = LogJournal.Entry(lease: lease, live: live)
+        state = NIOLockedValueBox(State(position: position))
+    }
+
+    /// Where the log ends, stored or not.
+    public var position: LogPosition { state.withLockedValue { $0.position } }
+
+    public func write(_ bytes: ArraySlice<UInt8>, to stream: LogStream) async throws {
+        guard !bytes.isEmpty else { return }
+        try await append(.bytes(Array(bytes), stream))
+    }
+
+    public func executionIsEnding() { state.withLockedValue { $0.isEnding = true } }
+
+    /// Waits until all that was written is stored.
+    /// - Throws: as ``finish(droppedBytes:)``.
+    public func stored() async throws { try await journal.stored(entry) }
+
+    /// Says how much past the log's limit was left out, waits until all is stored, and lets followers end.
+    /// - Throws: ``QueueError`` with code `lease_lost`, or what the database said that will not pass.
+    public func finish(droppedBytes: Int64) async throws {
+        executionIsEnding()
+        defer {
+            journal.remove(entry)
+            entry.live.close()
+        }
+        if droppedBytes > 0 { try await append(.truncated(droppedBytes)) }
+        try await stored()
+    }
+
+    /// Called by one task at a time, as ``LogSink`` is.
+    private func append(_ content: LogRecord.Content) async throws {
+        let (record, before, isEnding) = state.withLockedValue { state in
+            let before = state.position
+            let record = LogRecord(
+                offset: before.offset, sequence: before.nextSequence, time: Date(), content: content)
+            state.position.advance(past: record)
+            return (record, before, state.isEnding)
+        }
+        try await journal.append(record, after: before, entry, waits: !isEnding)
+    }
+}

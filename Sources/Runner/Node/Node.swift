@@ -1,0 +1,208 @@
+import DockerAPI
+import Foundation
+public import Logging
+import NIOConcurrencyHelpers
+public import Storage
+
+/// Runs what is in the queue on this host's Engine, until it is told to stop.
+public final class Node: Sendable {
+    public struct Configuration: Sendable {
+        /// Executions at once.
+        public var slots = 8
+        public var queue = ExecutionQueue.Configuration()
+        /// How long running executions may go on once the node stops; then they are left to the next one.
+        public var stopLimit: Duration = .seconds(30)
+        /// From one look at the Engine and the queue to the next.
+        public var reconcileInterval: Duration = .seconds(60)
+
+        public init() {}
+    }
+
+    private struct Active {
+        let lease: ExecutionQueue.Lease
+        let control: ExecutionControl
+        let grace: Duration
+        var isCancelled = false
+    }
+
+    private struct State {
+        var active: [String: Active] = [:]
+        var isStopping = false
+    }
+
+    public let logs: LogHub
+    private let host: RunnerHost
+    private let store: NodeStore
+    private let configuration: Configuration
+    private let logger: Logger
+    private let state = NIOLockedValueBox(State())
+    private let wake = Wake()
+
+    /// - Parameter host: its state folder names the node.
+    public init(host: RunnerHost, database: Database, configuration: Configuration = Configuration(), logger: Logger) {
+        self.host = host
+        self.configuration = configuration
+        self.logger = logger
+        logs = LogHub(database, logger: logger)
+        store = NodeStore(
+            database: database, queue: ExecutionQueue(configuration.queue), name: "node-\(host.folder.id)",
+            logger: logger)
+    }
+
+    /// Claims nothing more. ``run()`` returns when what runs has ended, or ``Configuration/stopLimit`` has passed: what
+    /// still runs goes on in the Engine, and the next node with this state folder takes it over.
+    public func stop() {
+        state.withLockedValue { $0.isStopping = true }
+        wake.up()
+    }
+
+    /// Takes over what an earlier life has left, then claims and runs.
+    /// - Throws: `StateFolder.Failure` when another node uses the state folder.
+    public func run() async throws {
+        let lock = try host.folder.lockNode()
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { [logs] in await logs.run() }
+            group.addTask { await self.renewLeases() }
+            group.addTask { await self.reconcileAgainAndAgain() }
+            group.addTask { await self.listen(ExecutionQueue.submitted) { _ in } }
+            group.addTask { await self.listen(ExecutionQueue.cancelRequested) { self.cancel($0) } }
+            await claimAgainAndAgain()
+            await waitForActive()
+            logs.journal.close()
+            group.cancelAll()
+        }
+        withExtendedLifetime(lock) {}
+    }
+
+    private var isStopping: Bool { state.withLockedValue { $0.isStopping } }
+
+    // MARK: Claiming
+
+    private func claimAgainAndAgain() async {
+        while !isStopping {
+            do {
+                while !isStopping, state.withLockedValue({ $0.active.count }) < configuration.slots,
+                    let claim = try await store.claim()
+                {
+                    begin(claim)
+                }
+            } catch {
+                logger.warning("nothing can be claimed", metadata: ["error": "\(error)"])
+            }
+            await wake.wait(atMost: .seconds(1))
+        }
+    }
+
+    /// Runs what was claimed, in a task of its own. One that this process runs already is let be.
+    private func begin(_ claim: ExecutionQueue.Claim) {
+        let id = claim.lease.executionID
+        guard let ticket = try? JSONDecoder().decode(ExecutionTicket.self, from: Data(claim.execution.request.utf8)),
+            let execution = ExecutionID(id)
+        else {
+            return logger.error("an execution cannot be read", metadata: ["execution": "\(id)"])
+        }
+        let control = ExecutionControl()
+        let isNew = state.withLockedValue { state in
+            guard state.active[id] == nil else { return false }
+            state.active[id] = Active(
+                lease: claim.lease, control: control, grace: .seconds(ticket.limits.graceSeconds))
+            return true
+        }
+        guard isNew else { return }
+        if claim.execution.cancelRequestedAt != nil { cancel(id) }
+        Task {
+            do {
+                let job = NodeJob(execution: execution, claim: claim, ticket: ticket, host: host, store: store)
+                try await job.run(logs, control)
+            } catch {
+                logger.error("an execution could not be ended", metadata: ["execution": "\(id)", "error": "\(error)"])
+            }
+            state.withLockedValue { _ = $0.active.removeValue(forKey: id) }
+            wake.up()
+        }
+    }
+
+    private func cancel(_ id: String) {
+        let active: Active? = state.withLockedValue { state in
+            guard let active = state.active[id], !active.isCancelled else { return nil }
+            state.active[id]?.isCancelled = true
+            return active
+        }
+        active?.control.cancel(grace: active?.grace ?? .zero, why: "canceled")
+    }
+
+    // MARK: Looking after
+
+    private func renewLeases() async {
+        while !Task.isCancelled {
+            let leases = state.withLockedValue { $0.active.values.map(\.lease) }
+            for lease in leases {
+                do {
+                    if try await store.renew(lease) { cancel(lease.executionID) }
+                } catch let error as QueueError where error.code == .leaseLost {
+                    // Its ending may just have been written. Otherwise somebody has ended it in our place.
+                    let active = state.withLockedValue { $0.active[lease.executionID] }
+                    if active?.lease == lease { active?.control.kill(why: "its lease was lost") }
+                } catch {
+                    logger.warning("a lease was not renewed", metadata: ["error": "\(error)"])
+                }
+            }
+            try? await Task.sleep(for: configuration.queue.lease / 3)
+        }
+    }
+
+    private func reconcileAgainAndAgain() async {
+        while !Task.isCancelled {
+            do {
+                try await reconcile()
+            } catch {
+                logger.warning("could not reconcile", metadata: ["error": "\(error)"])
+            }
+            try? await Task.sleep(for: configuration.reconcileInterval)
+        }
+    }
+
+    /// Takes over what is ours and not looked after, ends what nobody looks after, and removes sandboxes without an
+    /// owner.
+    private func reconcile() async throws {
+        if !isStopping { for claim in try await store.held() { begin(claim) } }
+        try await store.endOverdue(except: state.withLockedValue { Set($0.active.keys) })
+        try await removeOwnerless()
+    }
+
+    private func removeOwnerless() async throws {
+        for sandbox in try await host.fencedSandboxes() {
+            if state.withLockedValue({ $0.active[sandbox.execution] }) != nil { continue }
+            let stored = try await store.find(sandbox.execution)
+            if let stored, stored.finishedAt == nil, stored.fence == sandbox.fence, stored.leaseHolder == store.name {
+                continue
+            }
+            logger.info("removing a sandbox without an owner", metadata: ["execution": "\(sandbox.execution)"])
+            await host.remove(sandbox)
+        }
+    }
+
+    private func listen(_ channel: StaticString, _ heard: @escaping @Sendable (String) -> Void) async {
+        while !Task.isCancelled {
+            do {
+                try await store.database.withNotifications(channel) { notifications in
+                    for try await notification in notifications {
+                        if case .message(let text) = notification { heard(text) }
+                        wake.up()
+                    }
+                }
+            } catch {
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
+    // MARK: Stopping
+
+    private func waitForActive() async {
+        let deadline = ContinuousClock.now + configuration.stopLimit
+        while state.withLockedValue({ !$0.active.isEmpty }), ContinuousClock.now < deadline {
+            await wake.wait(atMost: min(.seconds(1), deadline - .now))
+        }
+    }
+}

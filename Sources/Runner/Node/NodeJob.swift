@@ -1,0 +1,45 @@
+import DockerAPI
+import Foundation
+import Storage
+
+/// One execution that this node has claimed: runs it, or goes on with it.
+struct NodeJob: Sendable {
+    let execution: ExecutionID
+    let claim: ExecutionQueue.Claim
+    let ticket: ExecutionTicket
+    let host: RunnerHost
+    let store: NodeStore
+
+    private var lease: ExecutionQueue.Lease { claim.lease }
+
+    /// - Throws: when its ending could not be written: whoever takes over finds it as it is.
+    func run(_ logs: LogHub, _ control: ExecutionControl) async throws {
+        let request: ExecutionRequest
+        do {
+            request = try await ticket.request(execution, fence: lease.fence, host: host)
+        } catch {
+            return try await fail(error)
+        }
+        let log = try await logs.write(lease, of: execution)
+        let keeper = NodeKeeper(store: store, lease: lease, limits: ticket.limits, log: log)
+        let runner = ExecutionRunner(host: host)
+        if let launch = claim.execution.launch {
+            let launch = try JSONDecoder().decode(Launch.self, from: Data(launch.utf8))
+            _ = await runner.adopt(
+                request, launch, control: control, sink: RecoveredLog(log), keeper: keeper)
+        } else {
+            // An earlier life may have made its sandbox, and has sent no frame: no code of the agent's has run.
+            try await host.removeSandbox(named: "\(execution).\(lease.fence)")
+            _ = await runner.run(request, control: control, sink: log, keeper: keeper)
+        }
+    }
+
+    /// Ends one that cannot be begun.
+    private func fail(_ error: any Error) async throws {
+        let reason: Execution.Reason = error is ImageError ? .imageError : .engineError
+        guard let ended = Execution.ended(claim.execution, .failed, reason, String(describing: error)) else {
+            throw error
+        }
+        try await store.finish(lease, ended)
+    }
+}

@@ -1,0 +1,113 @@
+import Foundation
+import Logging
+import NIOConcurrencyHelpers
+import Storage
+
+/// What a node reads and writes in the database.
+struct NodeStore: Sendable {
+    let database: Database
+    let queue: ExecutionQueue
+    /// The node's own; it keeps it when it starts again.
+    let name: String
+    let logger: Logger
+
+    /// For the sandbox to be made, and to report.
+    private static let startLimit: Duration = .seconds(300)
+    /// Beside what the execution's own limits say, for its end to be written.
+    private static let slack: Duration = .seconds(300)
+
+    func claim() async throws -> ExecutionQueue.Claim? {
+        try await database.transaction(isolation: .readCommitted) { transaction in
+            try await queue.claim(for: name, startingWithin: Self.startLimit, in: transaction)
+        }
+    }
+
+    /// What this node has claimed and not ended, in this life or an earlier one.
+    func held() async throws -> [ExecutionQueue.Claim] { try await queue.held(by: name, in: database) }
+
+    /// - Returns: whether its end has been asked for.
+    func renew(_ lease: ExecutionQueue.Lease) async throws -> Bool { try await queue.renew(lease, in: database) }
+
+    func find(_ id: String) async throws -> StoredExecution? { try await queue.find(id, in: database) }
+
+    func markRunning(_ lease: ExecutionQueue.Lease, _ launch: Launch, _ limits: Limits) async throws {
+        let json = String(decoding: try JSONEncoder().encode(launch), as: UTF8.self)
+        try await database.transaction(isolation: .readCommitted) { transaction in
+            try await queue.markRunning(
+                lease, launch: json, for: .seconds(limits.timeoutSeconds + limits.graceSeconds) + Self.slack,
+                in: transaction)
+        }
+    }
+
+    /// Tries for as long as the database is away.
+    /// - Throws: `QueueError` with code `lease_lost`, or what will not pass.
+    func finish(_ lease: ExecutionQueue.Lease, _ execution: Execution) async throws {
+        let ending = String(decoding: try execution.serialized(), as: UTF8.self)
+        let usage = execution.usage
+        let stored = StoredUsage(
+            wallMilliseconds: usage.wallMs, cpuMilliseconds: usage.cpuMs, maxMemoryBytes: Int(usage.maxMemoryBytes),
+            logBytes: Int(usage.logBytes), egressBytes: Int(usage.egressBytes))
+        try await untilItPasses("an ending") {
+            do {
+                try await database.transaction(isolation: .readCommitted) { transaction in
+                    try await queue.finish(
+                        lease, as: execution.storedState, ending: ending, usage: stored, in: transaction)
+                }
+            } catch let error as QueueError where error.code == .leaseLost {
+                // A commit whose answer was lost.
+                guard try await find(lease.executionID)?.ending == ending else { throw error }
+            }
+        }
+    }
+
+    /// Ends what nobody looks after any more.
+    /// - Parameter active: what this process looks after.
+    func endOverdue(except active: Set<String>) async throws {
+        for execution in try await queue.overdue(in: database) where !active.contains(execution.id) {
+            let (status, reason, message): (Execution.Status, Execution.Reason, String) =
+                execution.state == .queued
+                ? (.canceled, .canceled, "no runner was free for it in time")
+                : (.lost, .runnerLost, "the runner that had it has gone")
+            guard let ended = Execution.ended(execution, status, reason, message) else { continue }
+            let ending = String(decoding: try ended.serialized(), as: UTF8.self)
+            _ = try await database.transaction(isolation: .readCommitted) { transaction in
+                try await queue.endOverdue(execution, as: ended.storedState, ending: ending, in: transaction)
+            }
+        }
+    }
+
+    /// Runs it again while the database is away.
+    private func untilItPasses(_ what: String, _ body: () async throws -> Void) async throws {
+        var pause: Duration = .milliseconds(50)
+        while true {
+            do {
+                return try await body()
+            } catch let error as DatabaseError where error.mayPass {
+                logger.warning("\(what) is not stored yet", metadata: ["error": "\(error)"])
+                try await Task.sleep(for: pause)
+                pause = min(pause * 2, .seconds(2))
+            }
+        }
+    }
+}
+
+extension Execution {
+    var storedState: ExecutionState { ExecutionState(rawValue: status.rawValue) ?? .failed }
+
+    /// One that was not run to its end here.
+    static func ended(
+        _ stored: StoredExecution, _ status: Status, _ reason: Reason, _ message: String
+    ) -> Execution? {
+        guard let id = ExecutionID(stored.id),
+            let ticket = try? JSONDecoder().decode(ExecutionTicket.self, from: Data(stored.request.utf8))
+        else { return nil }
+        var execution = Execution(
+            id: id, agentID: ticket.agentID, userID: ticket.userID, image: ticket.image, status: status,
+            createdAt: stored.createdAt, limits: ticket.limits)
+        execution.reason = reason
+        execution.message = message
+        execution.startedAt = stored.startedAt
+        execution.finishedAt = Date()
+        return execution
+    }
+}

@@ -1,0 +1,101 @@
+import Logging
+
+extension Database {
+    /// Runs `body` in a transaction: committed when it returns, rolled back when it throws or the task is cancelled.
+    ///
+    /// `body` runs again, up to ``Configuration/attempts`` times, when other transactions were in its way: it should do
+    /// nothing but work in the database. After a statement has failed the transaction can only be rolled back, on both
+    /// databases: use `ON CONFLICT` where a failure is expected.
+    /// - Throws: ``DatabaseError``, `CancellationError`, and what `body` throws. Nothing is written then, but with code
+    ///   `commit_unknown`.
+    @discardableResult
+    public func transaction<Result: Sendable>(
+        isolation: Transaction.Isolation = .serializable,
+        _ body: (Transaction) async throws -> Result
+    ) async throws -> Result {
+        try await transaction(
+            isolation: isolation, statementTimeout: configuration.statementTimeout,
+            acquireTimeout: configuration.acquireTimeout, body)
+    }
+
+    func transaction<Result: Sendable>(
+        isolation: Transaction.Isolation, statementTimeout: Duration, acquireTimeout: Duration,
+        _ body: (Transaction) async throws -> Result
+    ) async throws -> Result {
+        var backoff = Backoff(first: .milliseconds(5), longest: .milliseconds(200))
+        var attempt = 1
+        while true {
+            do {
+                return try await attemptTransaction(
+                    isolation: isolation, statementTimeout: statementTimeout, acquireTimeout: acquireTimeout, body)
+            } catch let conflict as Conflict {
+                guard attempt < configuration.attempts else { throw conflict.error }
+                logger.debug("transaction tried again", metadata: ["paddock.storage.attempt": "\(attempt)"])
+                try await Task.sleep(for: backoff.next())
+                attempt += 1
+            }
+        }
+    }
+
+    /// Others were in the way: nothing is written, and it can be tried again.
+    private struct Conflict: Error {
+        let error: any Error
+    }
+
+    private func attemptTransaction<Result: Sendable>(
+        isolation: Transaction.Isolation, statementTimeout: Duration, acquireTimeout: Duration,
+        _ body: (Transaction) async throws -> Result
+    ) async throws -> Result {
+        let deadline = ContinuousClock.now + acquireTimeout
+        let session = try await begin(isolation, statementTimeout: statementTimeout, until: deadline)
+        defer { driver.release(session) }
+        let transaction = Transaction(session: session, dialect: driver.dialect, statementTimeout: statementTimeout)
+        let result: Result
+        do {
+            result = try await body(transaction)
+            try Task.checkCancellation()
+        } catch {
+            let cause = transaction.end()
+            await session.rollback()
+            if let cause, cause.isConflict { throw Conflict(error: error) }
+            throw error
+        }
+        if let cause = transaction.end() {
+            await session.rollback()
+            if cause.isConflict { throw Conflict(error: cause) }
+            throw DatabaseError(
+                .transactionFailed, "nothing was written: a statement of the transaction had failed", cause: cause)
+        }
+        do {
+            try await session.commit(timeout: statementTimeout)
+        } catch let error as DatabaseError {
+            await session.rollback()
+            if error.isConflict { throw Conflict(error: error) }
+            throw error.ofCommit
+        }
+        return result
+    }
+
+    /// A connection may have died unnoticed. Nothing has been sent before `BEGIN`, so another one is tried.
+    private func begin(
+        _ isolation: Transaction.Isolation, statementTimeout: Duration, until deadline: ContinuousClock.Instant
+    ) async throws -> any Session {
+        while true {
+            let session = try await driver.acquire(.write, until: deadline)
+            do {
+                try await session.begin(isolation, statementTimeout: statementTimeout, until: deadline)
+                return session
+            } catch {
+                await session.rollback()
+                driver.release(session)
+                guard let error = error as? DatabaseError, error.isFateUnknown, ContinuousClock.now < deadline else {
+                    throw error
+                }
+            }
+        }
+    }
+}
+
+extension Error {
+    fileprivate var isConflict: Bool { (self as? DatabaseError)?.code == .transactionConflict }
+}

@@ -1,0 +1,68 @@
+import Logging
+import NIOConcurrencyHelpers
+
+/// PostgreSQL: a pool of connections, and one more that listens.
+final class PostgresDriver: Driver {
+    private struct State {
+        var idle: [PostgresSession] = []
+        var isClosed = false
+    }
+
+    let dialect = Dialect.postgres
+    private let connector: PostgresConnector
+    private let listener: PostgresListener
+    private let statementTimeout: Duration
+    private let permits: Permits
+    private let state = NIOLockedValueBox(State())
+
+    init(url: PostgresURL, configuration: Database.Configuration, logger: Logger) {
+        connector = PostgresConnector(url: url, statementTimeout: configuration.statementTimeout, logger: logger)
+        listener = PostgresListener(connector, logger: logger)
+        statementTimeout = configuration.statementTimeout
+        permits = Permits(configuration.connections)
+    }
+
+    func acquire(_ access: Access, until deadline: ContinuousClock.Instant) async throws -> any Session {
+        try await permits.take(until: deadline)
+        do {
+            while let session = try takeIdle() {
+                if session.isReusable { return session }
+            }
+            return PostgresSession(try await connector.connect(until: deadline), usualTimeout: statementTimeout)
+        } catch {
+            permits.giveBack()
+            throw error
+        }
+    }
+
+    func release(_ session: any Session) {
+        if let session = session as? PostgresSession, session.isReusable {
+            state.withLockedValue { state in
+                if !state.isClosed { state.idle.append(session) }
+            }
+        }
+        permits.giveBack()
+    }
+
+    private func takeIdle() throws -> PostgresSession? {
+        try state.withLockedValue { state in
+            guard !state.isClosed else {
+                throw DatabaseError(.databaseUnavailable, "\(connector.url): the database has been closed")
+            }
+            return state.idle.popLast()
+        }
+    }
+
+    func subscribe(to channel: String) -> Notifications { listener.subscribe(to: channel) }
+
+    func close() async {
+        let idle = state.withLockedValue { state in
+            defer { state.idle = [] }
+            state.isClosed = true
+            return state.idle
+        }
+        // A connection ends with its last reference.
+        _ = consume idle
+        await listener.close()
+    }
+}

@@ -1,0 +1,233 @@
+import Foundation
+import GRDB
+import GRDBSQLite
+import NIOConcurrencyHelpers
+
+/// One connection to SQLite, on a queue of its own.
+final class SQLiteSession: Session {
+    /// The statement that runs now: SQLite asks it, from inside, whether to stop.
+    private final class Current: Sendable {
+        private let control = NIOLockedValueBox<StatementControl?>(nil)
+
+        func set(_ control: StatementControl?) { self.control.withLockedValue { $0 = control } }
+        var mustStop: Bool { control.withLockedValue { $0 }?.mustStop ?? false }
+    }
+
+    private struct State {
+        var isBroken = false
+        /// Sent with the commit.
+        var notifications: [(channel: String, payload: String)] = []
+        /// Of the statement whose rows are being read.
+        var reading: StatementControl?
+    }
+
+    /// What only the queue touches.
+    ///
+    /// Unchecked: it is used in nothing but the closures of `perform`, which run on the queue.
+    private final class QueueState: @unchecked Sendable {
+        var cursor: RowCursor?
+        var columns: [String] = []
+    }
+
+    private static let longestCached = 4000
+    /// Steps of SQLite's machine between two questions whether to stop: a fraction of a millisecond.
+    private static let stepsPerQuestion: CInt = 4000
+
+    /// SQLite ends a statement at its deadline. Beyond this it is the disk that hangs.
+    private static let slack: Duration = .seconds(5)
+
+    let access: Access
+    private let description: String
+    private let queue: DatabaseQueue
+    private let hub: NotificationHub
+    private let current = Current()
+    private let queueState = QueueState()
+    private let state = NIOLockedValueBox(State())
+
+    /// Opens a connection. Blocks.
+    init(path: String, access: Access, hub: NotificationHub, until deadline: ContinuousClock.Instant) throws {
+        self.access = access
+        self.hub = hub
+        description = "sqlite:\(path)"
+        var configuration = GRDB.Configuration()
+        configuration.readonly = access == .read
+        configuration.journalMode = .wal
+        configuration.foreignKeysEnabled = true
+        // A transaction of ours spans several accesses.
+        configuration.allowsUnsafeTransactions = true
+        // In place of SQLite's own busy timeout, which cannot be cancelled.
+        configuration.busyMode = .callback { [current] _ in
+            usleep(2000)
+            return !current.mustStop
+        }
+        configuration.prepareDatabase { [current] db in
+            let context = Unmanaged.passUnretained(current).toOpaque()
+            sqlite3_progress_handler(
+                db.sqliteConnection, Self.stepsPerQuestion,
+                { context in
+                    guard let context else { return 0 }
+                    return Unmanaged<Current>.fromOpaque(context).takeUnretainedValue().mustStop ? 1 : 0
+                }, context)
+        }
+        current.set(StatementControl(until: deadline))
+        queue = try DatabaseQueue(path: path, configuration: configuration)
+        if access == .write {
+            // Durable when it returns, also when the machine goes down: GRDB's own choice for WAL is not.
+            try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+        }
+        current.set(nil)
+    }
+
+    /// Not to be used again.
+    var isBroken: Bool { state.withLockedValue { $0.isBroken } }
+
+    /// Runs on the queue. Returns once that is done, also when the task is cancelled: then it is soon. A disk that hangs
+    /// is not waited for: then the connection is not used again, and who knows what it still writes.
+    private func perform<Result: Sendable>(
+        _ control: StatementControl, isCancellable: Bool = true,
+        _ operation: @escaping @Sendable (GRDB.Database) throws -> Result
+    ) async throws -> Result {
+        let shot = OneShot<Result>()
+        queue.asyncWriteWithoutTransaction { [current] db in
+            current.set(control)
+            defer { current.set(nil) }
+            shot.give(Swift.Result { try operation(db) })
+        }
+        do {
+            return try await withTaskCancellationHandler {
+                try await shot.value(until: control.deadline + Self.slack, isCancellable: false) {
+                    [state, description] in
+                    state.withLockedValue { $0.isBroken = true }
+                    return DatabaseError(
+                        .databaseUnavailable, "\(description): the disk did not answer in time", isFateUnknown: true)
+                }
+            } onCancel: {
+                if isCancellable { control.cancel() }
+            }
+        } catch {
+            throw SQLiteFailure.translate(error, database: description, control: control)
+        }
+    }
+
+    // MARK: Transactions
+
+    func begin(
+        _ isolation: Transaction.Isolation, statementTimeout: Duration, until deadline: ContinuousClock.Instant
+    ) async throws {
+        do {
+            try await perform(StatementControl(until: deadline)) { try $0.beginTransaction(.immediate) }
+        } catch let error as DatabaseError where error.code == .transactionConflict {
+            throw DatabaseError(
+                .databaseBusy, "\(description): another process kept writing until the deadline: try again later",
+                cause: error)
+        }
+    }
+
+    func commit(timeout: Duration) async throws {
+        try await perform(StatementControl(until: .now + timeout), isCancellable: false) { try $0.commit() }
+        let sent = takeNotifications()
+        for (channel, payload) in sent { hub.publish(.message(payload), to: channel) }
+    }
+
+    func rollback() async {
+        _ = takeNotifications()
+        do {
+            try await perform(StatementControl(until: .now + .seconds(5)), isCancellable: false) { db in
+                // SQLite itself rolls back after some errors.
+                if db.isInsideTransaction { try db.rollback() }
+            }
+        } catch {
+            state.withLockedValue { $0.isBroken = true }
+        }
+    }
+
+    // MARK: Statements
+
+    func run(_ statement: Statement, timeout: Duration) async throws -> Outcome {
+        try await perform(StatementControl(until: .now + timeout)) { db in
+            // Long texts are rows of many values, and seldom the same.
+            let isShort = statement.text.utf8.count < Self.longestCached
+            let prepared =
+                isShort ? try db.cachedStatement(sql: statement.text) : try db.makeStatement(sql: statement.text)
+            let before = db.totalChangesCount
+            let cursor = try GRDB.Row.fetchCursor(prepared, arguments: Self.arguments(statement))
+            var outcome = Outcome()
+            let columns = prepared.columnNames
+            while let row = try cursor.next() { outcome.rows.append(Self.row(row, columns)) }
+            // SQLite keeps the number of the last statement that had one.
+            if !prepared.isReadonly, db.totalChangesCount != before { outcome.changes = db.changesCount }
+            return outcome
+        }
+    }
+
+    func start(_ statement: Statement, timeout: Duration) async throws {
+        let control = StatementControl(until: .now + timeout)
+        state.withLockedValue { $0.reading = control }
+        try await perform(control) { [queueState] db in
+            let prepared = try db.makeStatement(sql: statement.text)
+            queueState.columns = prepared.columnNames
+            queueState.cursor = try GRDB.Row.fetchCursor(prepared, arguments: Self.arguments(statement))
+        }
+    }
+
+    func fetch() async throws -> [Row] {
+        guard let control = state.withLockedValue({ $0.reading }) else { return [] }
+        return try await perform(control) { [queueState] _ in
+            guard let cursor = queueState.cursor else { return [] }
+            var batch = RowBatch()
+            while !batch.isFull, let row = try cursor.next() { batch.append(Self.row(row, queueState.columns)) }
+            return batch.rows
+        }
+    }
+
+    func endRows() async {
+        state.withLockedValue { $0.reading = nil }
+        _ = try? await perform(StatementControl(until: .now + .seconds(5)), isCancellable: false) { [queueState] _ in
+            queueState.cursor = nil
+        }
+    }
+
+    func notify(_ channel: String, _ payload: String, timeout: Duration) async throws {
+        state.withLockedValue { $0.notifications.append((channel, payload)) }
+    }
+
+    private func takeNotifications() -> [(channel: String, payload: String)] {
+        state.withLockedValue { state in
+            defer { state.notifications = [] }
+            return state.notifications
+        }
+    }
+
+    /// A transaction that writes holds back every other one.
+    func lockMigrations(timeout: Duration) async throws {}
+
+    // MARK: Values
+
+    private static func arguments(_ statement: Statement) -> StatementArguments {
+        StatementArguments(
+            statement.binds.map { bind -> (any DatabaseValueConvertible)? in
+                switch bind.value {
+                case .null: nil
+                case .integer(let number): number
+                case .real(let number): number
+                case .boolean(let flag): flag ? 1 : 0
+                case .text(let text): text
+                case .bytes(let bytes): Data(bytes)
+                }
+            })
+    }
+
+    private static func row(_ row: GRDB.Row, _ columns: [String]) -> Row {
+        let values: [SQLValue] = (0..<columns.count).map { index in
+            let value: DatabaseValue = row[index]
+            switch value.storage {
+            case .null: return .null
+            case .int64(let number): return .integer(number)
+            case .double(let number): return .real(number)
+            case .string(let text): return .text(text)
+            case .blob(let data): return .bytes([UInt8](data))
+            }
+        }
+        return Row(columns: columns, values: values)
+    }
+}

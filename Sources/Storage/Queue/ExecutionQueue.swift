@@ -1,0 +1,130 @@
+/// The queue of executions, and the leases on those that were taken from it.
+///
+/// Each call is part of the caller's transaction, so that what belongs together (the audit trail, a reservation) is
+/// written together; ``Transaction/Isolation/readCommitted`` is enough for all of them. Times are the database's own.
+///
+/// Notifications, each with an execution's id: ``submitted``, ``cancelRequested``, ``ended``.
+public struct ExecutionQueue: Sendable {
+    /// How the queue is bounded.
+    public struct Configuration: Sendable {
+        /// Executions that may wait. Submissions that are under way at the same time may exceed it by their own number.
+        public var capacity = 10_000
+        /// How long a claim holds without a heartbeat, which is due at a third of it.
+        public var lease: Duration = .seconds(30)
+
+        public init() {}
+    }
+
+    /// What is submitted.
+    public struct Submission: Sendable {
+        /// Chosen by who submits, so that it can be submitted again when the answer was lost.
+        public var id: String
+        public var userID: String
+        public var agentID: String?
+        /// A higher one is claimed first.
+        public var priority: Int
+        /// JSON.
+        public var request: String
+        /// Longest time in the queue.
+        public var patience: Duration
+
+        public init(
+            id: String, userID: String, agentID: String?, priority: Int = 0, request: String, patience: Duration
+        ) {
+            self.id = id
+            self.userID = userID
+            self.agentID = agentID
+            self.priority = priority
+            self.request = request
+            self.patience = patience
+        }
+    }
+
+    public static let submitted: StaticString = "paddock_submitted"
+    public static let cancelRequested: StaticString = "paddock_cancel_requested"
+    public static let ended: StaticString = "paddock_ended"
+
+    let configuration: Configuration
+
+    public init(_ configuration: Configuration = Configuration()) { self.configuration = configuration }
+
+    /// Writes an execution into the queue; it is there for good once the transaction is committed.
+    ///
+    /// Among one priority, users take turns: an execution's turn is the one after its user's last, but none that has
+    /// been served already. So a thousand of one user do not hold up the first of another, and who comes late is not
+    /// compensated for the time before.
+    /// - Returns: false when an execution with that id is there already; it stays as it is.
+    /// - Throws: ``QueueError`` with code `queue_full`; ``DatabaseError``, `CancellationError`.
+    @discardableResult
+    public func submit(_ submission: Submission, in transaction: Transaction) async throws -> Bool {
+        let (user, priority) = (submission.userID, submission.priority)
+        // ORDER BY and not max(): one step in the index, whatever PostgreSQL believes about the number of rows.
+        let rows = try await transaction.query(
+            """
+            SELECT
+                (SELECT count(*) FROM executions WHERE id = \(submission.id)) AS known,
+                (SELECT count(*) FROM (
+                    SELECT 1 AS one FROM executions WHERE state = 'queued' LIMIT \(configuration.capacity)) AS q) AS waiting,
+                (SELECT turn FROM executions WHERE fence > 0 AND priority = \(priority)
+                    ORDER BY turn DESC LIMIT 1) AS served,
+                (SELECT turn FROM executions WHERE fence > 0 AND user_id = \(user) AND priority = \(priority)
+                    ORDER BY turn DESC LIMIT 1) AS user_served,
+                (SELECT turn FROM executions WHERE state = 'queued' AND user_id = \(user) AND priority = \(priority)
+                    ORDER BY turn DESC LIMIT 1) AS user_waiting
+            """)
+        guard let now = rows.first, try now["known"] == 0 else { return false }
+        guard try now["waiting"] < configuration.capacity else {
+            throw QueueError(
+                code: .queueFull, message: "\(configuration.capacity) executions wait, and no more may: try again later"
+            )
+        }
+        let served: Int = try now["served"] ?? 0
+        let last: Int = max(try now["user_served"] ?? -1, try now["user_waiting"] ?? -1)
+        let inserted = try await transaction.execute(
+            """
+            INSERT INTO executions (id, user_id, agent_id, state, priority, turn, request, created_at, deadline)
+            VALUES (\(submission.id), \(user), \(submission.agentID), 'queued', \(priority), \(max(served, last + 1)),
+                \(submission.request), \(.now), \(.now) + \(submission.patience.wholeMilliseconds))
+            ON CONFLICT (id) DO NOTHING
+            """)
+        guard inserted == 1 else { return false }
+        try await transaction.notify(Self.submitted, submission.id)
+        return true
+    }
+
+    /// An execution, in whatever state.
+    public func find(_ id: String, in executor: some SQLExecutor) async throws -> StoredExecution? {
+        try await executor.query("SELECT \(StoredExecution.columns) FROM executions WHERE id = \(id)")
+            .first.map(StoredExecution.init)
+    }
+
+    /// Asks for an execution's end: one that waits ends now, one that somebody holds is to be ended by its holder.
+    /// - Parameter ending: JSON, of one that waits.
+    /// - Returns: the execution as it is then; nil when there is none.
+    public func cancel(_ id: String, ending: String, in transaction: Transaction) async throws -> StoredExecution? {
+        let ended = try await transaction.execute(
+            """
+            UPDATE executions SET state = 'canceled', ending = \(ending), finished_at = \(.now), cancel_requested_at = \(.now)
+            WHERE id = \(id) AND state = 'queued'
+            """)
+        if ended == 1 {
+            try await transaction.notify(Self.ended, id)
+        } else {
+            let asked = try await transaction.execute(
+                """
+                UPDATE executions SET cancel_requested_at = \(.now)
+                WHERE id = \(id) AND finished_at IS NULL AND cancel_requested_at IS NULL
+                """)
+            if asked == 1 { try await transaction.notify(Self.cancelRequested, id) }
+        }
+        return try await find(id, in: transaction)
+    }
+}
+
+extension Duration {
+    /// As times are stored.
+    var wholeMilliseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return seconds * 1000 + attoseconds / 1_000_000_000_000_000
+    }
+}

@@ -1,0 +1,82 @@
+import DatabaseFixtures
+import Testing
+
+@testable import Storage
+
+@Suite("Migrations")
+struct MigrationTests {
+    private static let first = Migration(1, "first", ["CREATE TABLE a (id BIGINT)", "INSERT INTO a (id) VALUES (1)"])
+    private static let second = Migration(2, "second", ["CREATE TABLE b (name \(.text))"])
+    private static let broken = Migration(3, "broken", ["CREATE TABLE c (id BIGINT)", "CREATE TABLE a (id BIGINT)"])
+
+    @Test("of Paddock are applied once", arguments: Backend.allCases)
+    func ours(_ backend: Backend) async throws {
+        try await backend.withDatabase { database async throws in
+            #expect(try await database.migrate() == Schema.migrations.count)
+            #expect(try await database.migrate() == 0)
+        }
+    }
+
+    /// What has been released is never changed: a database that has it would be refused. From the first release on, add
+    /// to this list, and change nothing in it.
+    @Test("that were released are as they were")
+    func released() {
+        #expect(Schema.migrations.map(\.number) == Array(1...Schema.migrations.count))
+        #expect(
+            Schema.migrations.map(\.checksum) == [
+                "d1f8f94471fee3fcfe556e8c135735e6d915c739a4638eb71e1aa8a395b430bd",
+                "ede601d6fb01b260a46b025e0d86c7a558efce3fa5ab93d8d1052a1d0c65f2c0",
+                "97a28fe5179c17ef940d2a8f007ffee73d5660b609e58aa47f6be1bf8a55fe2e",
+            ])
+    }
+
+    @Test("are applied once when many nodes start together", arguments: Backend.allCases)
+    func together(_ backend: Backend) async throws {
+        try await backend.withLocation { location in
+            let counts = try await withThrowingTaskGroup(of: Int.self, returning: [Int].self) { group in
+                for _ in 0..<6 {
+                    group.addTask {
+                        try await location.withDatabase {
+                            try await Migrator(database: $0, migrations: [Self.first, Self.second]).run()
+                        }
+                    }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(counts.reduce(0, +) == 2)
+            try await location.withDatabase { database async throws in
+                #expect(try await database.query("SELECT id FROM a").count == 1)
+                #expect(try await database.query("SELECT number FROM paddock_migrations").count == 2)
+            }
+        }
+    }
+
+    @Test("that fail leave the schema as it was before them", arguments: Backend.allCases)
+    func failing(_ backend: Backend) async throws {
+        try await backend.withDatabase { database async throws in
+            let migrator = Migrator(database: database, migrations: [Self.first, Self.second, Self.broken])
+            #expect(try await errorCode { _ = try await migrator.run() } == .invalidStatement)
+            #expect(try await database.query("SELECT number FROM paddock_migrations").count == 2)
+            #expect(try await errorCode { _ = try await database.query("SELECT id FROM c") } == .invalidStatement)
+        }
+    }
+
+    @Test("of a newer paddock are refused, and so are changed ones", arguments: Backend.allCases)
+    func refused(_ backend: Backend) async throws {
+        try await backend.withDatabase { database in
+            _ = try await Migrator(database: database, migrations: [Self.first, Self.second]).run()
+            func refusal(_ migrations: [Migration]) async throws -> String? {
+                do {
+                    _ = try await Migrator(database: database, migrations: migrations).run()
+                    return nil
+                } catch let error as DatabaseError where error.code == .migrationRefused {
+                    return error.message
+                }
+            }
+            #expect(try await refusal([Self.first])?.contains("its schema is at 2 (second)") == true)
+            let changed = Migration(1, "first", ["CREATE TABLE a (id BIGINT )", "INSERT INTO a (id) VALUES (1)"])
+            #expect(try await refusal([changed, Self.second])?.contains("its migration 1 (first)") == true)
+            #expect(try await refusal([Self.first, Self.second]) == nil)
+        }
+    }
+}
