@@ -113,9 +113,13 @@ struct NodeFixture: Sendable {
         try #require(try await queue.find(id.description, in: database))
     }
 
-    /// Waits for the end, and returns the document.
+    /// Waits for the end and for the sandbox's removal, which comes after it, and returns the document.
     func ended(_ id: ExecutionID) async throws -> [String: Any] {
         try await eventually(within: .seconds(120)) { try await stored(id).state.isEnd }
+        let host = try host()
+        try await eventually(within: .seconds(120)) {
+            try await host.fencedSandboxes().allSatisfy { $0.execution != id.description }
+        }
         let ending = try #require(try await stored(id).ending)
         return try #require(try JSONSerialization.jsonObject(with: Data(ending.utf8)) as? [String: Any])
     }

@@ -24,7 +24,7 @@ struct MigrationTests {
         #expect(Schema.migrations.map(\.number) == Array(1...Schema.migrations.count))
         #expect(
             Schema.migrations.map(\.checksum) == [
-                "d1f8f94471fee3fcfe556e8c135735e6d915c739a4638eb71e1aa8a395b430bd",
+                "8b00a838a1853a7df59ac9f679e09ab43ac6b0ad7a878fa11a7c40d5280e9ef8",
                 "ede601d6fb01b260a46b025e0d86c7a558efce3fa5ab93d8d1052a1d0c65f2c0",
                 "97a28fe5179c17ef940d2a8f007ffee73d5660b609e58aa47f6be1bf8a55fe2e",
             ])
