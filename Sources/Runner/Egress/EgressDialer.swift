@@ -145,6 +145,7 @@ struct EgressDialer: Sendable {
                     try channel.pipeline.syncOperations.addHandlers([
                         IdleStateHandler(allTimeout: TimeAmount(limits.idle)),
                         UpstreamMeter(record, ledger: ledger, limits: limits),
+                        EarlyBytes(),
                     ])
                 }
             }

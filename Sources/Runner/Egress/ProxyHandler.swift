@@ -197,6 +197,7 @@ final class ProxyHandler: ChannelInboundHandler, RemovableChannelHandler {
             if case .exchanging(let exchange) = state { send(part, exchange) }
         }
         upstream.flush()
+        try EarlyBytes.handOn(in: upstream)
         upstream.read()
         readOn(context)
     }
@@ -283,6 +284,8 @@ final class ProxyHandler: ChannelInboundHandler, RemovableChannelHandler {
             // The decoder may have held what the client sent right behind its request.
             upstream.flush()
             if isHalfClosed { client.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
+            // One that has closed meanwhile has nothing more to say.
+            try? EarlyBytes.handOn(in: upstream)
             client.read()
             upstream.read()
         }

@@ -73,6 +73,22 @@ struct EgressProxyTests {
         }
     }
 
+    @Test("a host that speaks and ends at once is heard, every time")
+    func earlyEnd() async throws {
+        try await LocalServer.run { wire in
+            try await wire.send("bye")
+            wire.finish()
+            _ = try await wire.readToEnd()
+        } _: { port in
+            _ = try await ProxyFixture.run(allowing: ["local.test:\(port)"]) { proxy in
+                for _ in 0..<200 {
+                    let got = try await proxy.exchange("CONNECT local.test:\(port) HTTP/1.1\r\n\r\n")
+                    #expect(got.hasSuffix("\r\n\r\nbye"), "\(got)")
+                }
+            }
+        }
+    }
+
     @Test("a request in plain HTTP goes on as its target says")
     func absolute() async throws {
         try await LocalServer.run(LocalServer.echo) { port in
