@@ -29,13 +29,9 @@ struct CheckCommand: AsyncParsableCommand {
     }
 
     private func check() async throws {
-        let environment = ProcessInfo.processInfo.environment
-        let configuration = try DockerClient.Configuration(dockerHost: environment["DOCKER_HOST"])
-        let folder = try StateFolder(environment: environment)
+        let engine = try LocalEngine()
         let source = try AgentSource(imageOrFolder)
-        let report = try await DockerClient.withClient(configuration) { client in
-            let host = try RunnerHost(client: client, folder: folder)
-            _ = try await host.reap()
+        let report = try await engine.withHost(quiet: quiet) { client, host in
             let image = try await source.image(ImageStore(client: client), quiet: quiet)
             let check = AgentCheck(image: image, manifest: source.manifest, host: host)
             return try await check.report { [quiet] name in

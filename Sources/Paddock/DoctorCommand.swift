@@ -32,13 +32,9 @@ struct DoctorCommand: AsyncParsableCommand {
     }
 
     private func examine() async throws {
-        let environment = ProcessInfo.processInfo.environment
-        let configuration = try DockerClient.Configuration(dockerHost: environment["DOCKER_HOST"])
-        let folder = try StateFolder(environment: environment)
-        let report = try await DockerClient.withClient(configuration) { client in
-            let host = try RunnerHost(client: client, folder: folder)
-            _ = try await host.reap()
-            let doctor = Doctor(host: host, engineSocket: configuration.socketPath)
+        let engine = try LocalEngine()
+        let report = try await engine.withHost(quiet: quiet) { _, host in
+            let doctor = Doctor(host: host, engineSocket: engine.configuration.socketPath)
             var runtimes: [SandboxRuntime] = []
             for name in runtime { runtimes.append(try await host.runtime(named: name)) }
             if runtimes.isEmpty { runtimes = try await doctor.runtimes() }

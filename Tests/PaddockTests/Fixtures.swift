@@ -51,9 +51,13 @@ enum Fixture {
         return try await DockerClient.withClient(DockerClient.Configuration(dockerHost: host), body)
     }
 
-    static func hasRuntime(_ name: String) async throws -> Bool {
-        try await withClient { try await $0.info().runtimes?[name] != nil }
+    /// Those of the Engine's runtimes that an operator has named.
+    static func runtimes() async throws -> [String] {
+        let all = try await withClient { try await $0.info().runtimes?.keys.sorted() ?? [] }
+        return all.filter { !$0.hasPrefix("io.containerd") }
     }
+
+    static func hasRuntime(_ name: String) async throws -> Bool { try await runtimes().contains(name) }
 
     /// An empty folder, removed afterwards.
     static func withFolder<Result>(_ body: (URL) async throws -> Result) async throws -> Result {

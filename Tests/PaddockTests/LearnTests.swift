@@ -98,9 +98,10 @@ struct LearnTests {
         #expect(document?["allow"]?.contains("mkdir") == true)
     }
 
-    @Test("gVisor gives no notifications, and that is said")
+    @Test(
+        "gVisor gives no notifications, and that is said",
+        .enabled("the Engine has runsc") { try await Fixture.hasRuntime("runsc") })
     func gvisor() async throws {
-        guard try await Fixture.hasRuntime("runsc") else { return }
         let learned = try await learn("name: learner\ncommand: [\"true\"]", ["--runtime", "runsc"])
         #expect(try await learned.exitCode() == 125)
         #expect(learned.stdout.isEmpty)

@@ -53,32 +53,14 @@ struct RunCommand: AsyncParsableCommand {
     var arguments: [String] = []
 
     func run() async throws {
-        let environment = ProcessInfo.processInfo.environment
         let inputs = try await RunInputs(self)
-        let configuration = try DockerClient.Configuration(dockerHost: environment["DOCKER_HOST"])
-        let folder = try StateFolder(environment: environment)
-        let receipt = try receipt.map { try ReceiptFile($0, keys: KeyFolder(stateFolder: folder.path)) }
-        let code = try await DockerClient.withClient(configuration) { client in
-            let host = try RunnerHost(client: client, folder: folder)
-            async let reaped = host.reap()
+        let engine = try LocalEngine()
+        let receipt = try receipt.map { try ReceiptFile($0, keys: KeyFolder(stateFolder: engine.folder.path)) }
+        let code = try await engine.withHost(quiet: quiet) { client, host in
             let request = try await inputs.request(images: ImageStore(client: client), host: host)
-            let code = try await execute(request, host, receipt)
-            // Beside the run: a sandbox that cannot be removed must not hold up another.
-            do {
-                report(try await reaped)
-            } catch {
-                Console.error("what earlier runs left could not be looked for: \(error)")
-            }
-            return code
+            return try await execute(request, host, receipt)
         }
         if code != 0 { throw ExitCode(code) }
-    }
-
-    private func report(_ reaped: (removed: [String], failed: [DockerError])) {
-        if !reaped.removed.isEmpty, !quiet {
-            Console.error("removed \(reaped.removed.count) sandbox(es) that an earlier run left")
-        }
-        for failure in reaped.failed { Console.error("a sandbox of an earlier run could not be removed: \(failure)") }
     }
 
     private func execute(

@@ -21,7 +21,7 @@ struct RunInputs {
         manifest = source.manifest
         limits = try command.limits.request.over(manifest?.limits ?? LimitsRequest()).resolved()
         input = try Self.input(command.input)
-        outputSchema = try manifest?.outputSchema.map { try JSONSchema($0) }
+        outputSchema = try manifest?.outputSchema.map { try JSONSchema(known: $0) }
         secrets = try Self.secrets(command.secret)
         egress = try command.egress.policy(beside: manifest?.egressRules() ?? [])
         try await checkInput()
@@ -79,7 +79,7 @@ struct RunInputs {
     }
 
     private func checkInput() async throws {
-        guard let schema = try manifest?.inputSchema.map({ try JSONSchema($0) }) else { return }
+        guard let schema = try manifest?.inputSchema.map({ try JSONSchema(known: $0) }) else { return }
         let violations = await schema.violations(in: input)
         guard violations.isEmpty else {
             let list = violations.prefix(5).map(\.description).joined(separator: "; ")

@@ -43,12 +43,7 @@ struct LearnCommand: AsyncParsableCommand {
     }
 
     private func learn(_ source: AgentSource, _ input: JSONValue?) async throws {
-        let environment = ProcessInfo.processInfo.environment
-        let configuration = try DockerClient.Configuration(dockerHost: environment["DOCKER_HOST"])
-        let folder = try StateFolder(environment: environment)
-        let lesson = try await DockerClient.withClient(configuration) { client in
-            let host = try RunnerHost(client: client, folder: folder)
-            _ = try await host.reap()
+        let lesson = try await LocalEngine().withHost(quiet: quiet) { client, host in
             let runtime = try await host.runtime(named: self.runtime)
             let image = try await source.image(ImageStore(client: client), quiet: quiet)
             let learning = SeccompLearning(image: image, manifest: source.manifest, host: host, runtime: runtime)

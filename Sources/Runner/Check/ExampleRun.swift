@@ -50,7 +50,7 @@ public struct ExampleRun: Sendable {
         var request = ExecutionRequest(
             image: image, command: try image.command(overriddenBy: manifest.command, arguments: []),
             limits: try limits.resolved(), input: try example.input.serialized(), endsWithRunner: true)
-        request.outputSchema = try manifest.outputSchema.map { try JSONSchema($0) }
+        request.outputSchema = try manifest.outputSchema.map { try JSONSchema(known: $0) }
         request.seccomp = manifest.seccomp
         let rules = try manifest.egressRules()
         if !rules.isEmpty { request.egress = try EgressPolicy(rules: rules) }
@@ -74,7 +74,7 @@ public struct ExampleRun: Sendable {
     /// Where the example's input breaks the manifest's schema.
     func violations(in example: Manifest.Example) async throws -> [JSONSchema.Violation] {
         guard let schema = manifest.inputSchema else { return [] }
-        return try await JSONSchema(schema).violations(in: example.input.serialized())
+        return try await JSONSchema(known: schema).violations(in: example.input.serialized())
     }
 }
 

@@ -212,5 +212,5 @@ extension EventLoopFuture where Value: Sendable {
 
 extension Duration {
     /// `10 s`, `0.25 s`.
-    fileprivate var inSeconds: String { "\((self / .seconds(1)).plain) s" }
+    var inSeconds: String { "\((self / .seconds(1)).plain) s" }
 }

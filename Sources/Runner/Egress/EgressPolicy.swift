@@ -58,7 +58,7 @@ public struct EgressPolicy: Sendable, Equatable {
     }
 
     /// Whether a rule names exactly this host, with any port.
-    func names(host: String) -> Bool { rules.contains { $0.description.hasPrefix(host + ":") } }
+    func names(_ host: EgressHost) -> Bool { rules.contains { $0.names(host) } }
 
     func allows(_ target: EgressTarget) -> Bool { rules.contains { $0.allows(target) } }
 

@@ -43,7 +43,9 @@ final class EgressProxy: Sendable {
         let server: any Channel
         do {
             server = try await bootstrap.bind(unixDomainSocketPath: socketPath, cleanupExistingSocketFile: true).get()
-        } catch let error as IOError {
+        } catch {
+            resolver.close()
+            guard let error = error as? IOError else { throw error }
             throw StateFolder.Failure(path: socketPath, errno: error.errnoCode)
         }
         let proxy = EgressProxy(socketPath: socketPath, server: server, ledger: ledger, resolver: resolver)

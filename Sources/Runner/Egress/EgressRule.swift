@@ -53,6 +53,9 @@ public struct EgressRule: Sendable, Hashable, CustomStringConvertible {
     /// As it is written in full: `*.example.com:443`.
     public var description: String { (isWildcard ? "*." : "") + target.description }
 
+    /// Whether it is for exactly this host, with some port.
+    func names(_ host: EgressHost) -> Bool { !isWildcard && target.host == host }
+
     func allows(_ requested: EgressTarget) -> Bool {
         guard requested.port == target.port else { return false }
         guard isWildcard else { return requested.host == target.host }

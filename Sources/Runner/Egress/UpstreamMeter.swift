@@ -47,9 +47,8 @@ final class UpstreamMeter: ChannelDuplexHandler {
         guard event is AgentHasGone else { return context.triggerUserOutboundEvent(event, promise: promise) }
         promise?.succeed()
         guard context.channel.isActive else { return }
-        let seconds = (limits.flush / .seconds(1)).plain
         let reason = EgressRecord.Reason(
-            .timeout, "the agent closed, and the host did not take the rest within \(seconds) s")
+            .timeout, "the agent closed, and the host did not take the rest within \(limits.flush.inSeconds)")
         flushDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limits.flush)) {
             self.cutOff(context, reason)
         }
@@ -57,8 +56,7 @@ final class UpstreamMeter: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard event is IdleStateHandler.IdleStateEvent else { return context.fireUserInboundEventTriggered(event) }
-        let seconds = (limits.idle / .seconds(1)).plain
-        cutOff(context, .init(.timeout, "nothing was sent or received for \(seconds) s"))
+        cutOff(context, .init(.timeout, "nothing was sent or received for \(limits.idle.inSeconds)"))
     }
 
     private func cutOff(_ context: ChannelHandlerContext, _ reason: EgressRecord.Reason) {

@@ -59,11 +59,13 @@ public struct ExecutionRequest: Sendable {
         guard let egress else { return [] }
         let proxy = "http://127.0.0.1:\(SandboxPolicy.egressPort)"
         // What the agent serves to itself never leaves the sandbox. Who lists one of these means the runner's host.
-        let own = ["localhost", "127.0.0.1", "[::1]"].filter { !egress.names(host: $0) }
-            .map { $0 == "[::1]" ? "::1" : $0 }
+        let own: [(host: EgressHost, text: String)] = [
+            (.name("localhost"), "localhost"), (.address(.v4(0x7F00_0001)), "127.0.0.1"), (.address(.v6(1)), "::1"),
+        ]
+        let direct = own.filter { !egress.names($0.host) }.map(\.text)
         let values = [
             ("HTTP_PROXY", proxy), ("HTTPS_PROXY", proxy), ("ALL_PROXY", proxy),
-            ("NO_PROXY", own.joined(separator: ",")),
+            ("NO_PROXY", direct.joined(separator: ",")),
         ]
         return values.flatMap { ["\($0.0)=\($0.1)", "\($0.0.lowercased())=\($0.1)"] }
     }

@@ -11,7 +11,7 @@ struct ExecutionRun: Sendable {
     let keeper: (any ExecutionKeeper)?
 
     /// What the tasks of a run leave behind for its account.
-    private struct Found: Sendable {
+    struct Found: Sendable {
         var sandbox: Sandbox?
         var startedAt: Date?
         var runtime: String?
@@ -22,8 +22,8 @@ struct ExecutionRun: Sendable {
         var policy: PolicyEvidence?
     }
 
-    private let found = NIOLockedValueBox(Found())
-    private let nonce: String
+    let found = NIOLockedValueBox(Found())
+    let nonce: String
 
     init(
         request: ExecutionRequest, host: RunnerHost, sink: any LogSink, egressSink: (any EgressSink)?,
@@ -38,7 +38,7 @@ struct ExecutionRun: Sendable {
     }
 
     /// With the fence: of two runners that both believe the execution theirs, one makes the sandbox of each fence.
-    private var containerName: String { request.fence.map { "\(request.id).\($0)" } ?? request.id.description }
+    var containerName: String { request.fence.map { "\(request.id).\($0)" } ?? request.id.description }
 
     func toEnd(_ control: ExecutionControl) async -> FinishedExecution {
         let createdAt = Date()
@@ -52,7 +52,10 @@ struct ExecutionRun: Sendable {
         } catch {
             let ending = Ending.failed(.engineError, String(describing: error))
             let egress = await proxy?.close()
-            return await finished(ending, createdAt: createdAt, finishedAt: Date(), egress: egress, removal: nil)
+            let finished = await finished(ending, createdAt: createdAt, finishedAt: Date(), egress: egress)
+            // Nothing was made that would have to stay; what could not be written down is begun again.
+            try? await keeper?.hasEnded(finished)
+            return finished
         }
         let ending = await live(control) {
             $0.begin()
@@ -70,8 +73,9 @@ struct ExecutionRun: Sendable {
         do {
             user = try host.folder.lockUser(uid: launch.uid)
         } catch {
+            // Another runner has it, and writes down its end.
             let ending = Ending.failed(.engineError, String(describing: error))
-            return await finished(ending, createdAt: launch.startedAt, finishedAt: Date(), egress: nil, removal: nil)
+            return await finished(ending, createdAt: launch.startedAt, finishedAt: Date(), egress: nil)
         }
         let gone = Duration.seconds(Date().timeIntervalSince(launch.startedAt))
         let remaining = max(.zero, .seconds(request.limits.timeoutSeconds) - gone)
@@ -83,66 +87,9 @@ struct ExecutionRun: Sendable {
         return await accountAndRemove(ending, user, createdAt: launch.startedAt, finishedAt: Date(), egress: nil)
     }
 
-    private func accountAndRemove(
-        _ ending: Ending, _ user: SandboxUser, createdAt: Date, finishedAt: Date, egress: EgressReport?
-    ) async -> FinishedExecution {
-        guard let keeper else {
-            let removal = await remove(acknowledged: ending.trailer != nil)
-            // The container of a removal that failed may still run under this user id.
-            if removal == nil { withExtendedLifetime(user) {} } else { host.keep(user) }
-            return await finished(
-                ending, createdAt: createdAt, finishedAt: finishedAt, egress: egress, removal: removal)
-        }
-        await lookUpRuntime()
-        var finished = await finished(
-            ending, createdAt: createdAt, finishedAt: finishedAt, egress: egress, removal: nil)
-        do {
-            try await keeper.hasEnded(finished)
-        } catch {
-            // Whoever takes over finds it as it is.
-            host.keep(user)
-            return finished
-        }
-        finished.removalFailure = await remove(acknowledged: ending.trailer != nil)
-        if finished.removalFailure == nil { withExtendedLifetime(user) {} } else { host.keep(user) }
-        return finished
-    }
-
-    private func lookUpRuntime() async {
-        guard let runtime = try? await host.client.inspectContainer(containerName).hostConfig.runtime else { return }
-        found.withLockedValue { $0.runtime = runtime }
-    }
-
-    private func startProxy(_ user: SandboxUser) async throws -> EgressProxy? {
-        guard let egress = request.egress else { return nil }
-        return try await EgressProxy.start(
-            egress, socketPath: host.egressSocketPath(uid: user.uid), uid: user.uid, sink: egressSink)
-    }
-
-    private func makePolicy(_ user: SandboxUser, _ proxy: EgressProxy?) async throws -> SandboxPolicy {
-        var files = try host.folder.files(uid: user.uid)
-        if request.recorderMarker != nil { files.recorder = try host.folder.recorder(uid: user.uid) }
-        return SandboxPolicy(
-            imageID: request.image.id, uid: user.uid, limits: request.limits, runtime: request.runtime,
-            volumes: request.image.volumes, files: files,
-            seccompProfile: try seccompPolicy.engineProfile(),
-            labels: host.labels(for: request.id, fence: request.fence), cgroupParent: try await host.cgroupParent(),
-            egressSocket: proxy?.socketPath, keepsLog: keeper != nil)
-    }
-
-    private var seccompPolicy: SeccompPolicy {
-        get throws {
-            if request.recorderMarker != nil { return .recording }
-            let narrowed = try request.seccomp.map {
-                try SeccompPolicy.narrowed(to: $0, withForwarder: request.egress != nil)
-            }
-            return (narrowed ?? .standard).adapted(to: request.runtime)
-        }
-    }
-
     // MARK: The life
 
-    private typealias Feed = AsyncStream<ExecutionLifecycle.Event>.Continuation
+    typealias Feed = AsyncStream<ExecutionLifecycle.Event>.Continuation
 
     private func live(
         _ control: ExecutionControl, _ begin: (inout ExecutionLifecycle) -> [ExecutionLifecycle.Action],
@@ -170,145 +117,6 @@ struct ExecutionRun: Sendable {
                 actions = lifecycle.on(event)
             }
         }
-    }
-
-    private func prepareAndPump(
-        _ policy: SandboxPolicy, _ feed: Feed
-    ) async {
-        do {
-            let sandbox = try await create(policy)
-            found.withLockedValue {
-                $0.sandbox = sandbox
-                $0.uid = policy.uid
-            }
-            async let started: Void = start(sandbox, feed)
-            var pump = OutputPump(nonce: nonce, limits: request.limits, sink: sink) { event in
-                switch event {
-                case .report(let report) where needsHost(report, policy):
-                    Task { feed.yield(await verdictWithHost(on: report, policy, sandbox)) }
-                case .report(let report): feed.yield(verdict(on: report, policy))
-                case .trailer(let trailer): feed.yield(.trailer(withHostUsage(trailer)))
-                case .complete: feed.yield(.outputComplete)
-                case .readerGone:
-                    feed.yield(
-                        .cancel(grace: .seconds(request.limits.graceSeconds), why: "nobody reads its output any more"))
-                }
-            }
-            guard let output = sandbox.streams?.output else { return }
-            let lost = await pump.run(output)
-            let log = pump.limiter
-            found.withLockedValue { $0.log = log }
-            // A start that failed says why; the streams that end with it do not.
-            await started
-            feed.yield(await afterTheStreams(sandbox, lost))
-        } catch {
-            feed.yield(failure(error))
-        }
-    }
-
-    private func create(_ policy: SandboxPolicy) async throws -> Sandbox {
-        do {
-            return try await Sandbox.create(policy, name: containerName, client: host.client)
-        } catch let error as DockerError where error.isConflict && request.fence != nil {
-            // The last words of a runner that died under the same lease: no frame was ever sent there.
-            try await host.removeSandbox(named: containerName)
-            return try await Sandbox.create(policy, name: containerName, client: host.client)
-        }
-    }
-
-    private func followAndPump(_ launch: Launch, _ feed: Feed) async {
-        do {
-            let sandbox = Sandbox(client: host.client, containerID: launch.containerID, streams: nil)
-            found.withLockedValue {
-                $0.sandbox = sandbox
-                $0.startedAt = launch.startedAt
-            }
-            var pump = OutputPump(nonce: nonce, limits: request.limits, sink: sink) { event in
-                switch event {
-                case .report, .readerGone: break
-                case .trailer(let trailer): feed.yield(.trailer(trailer))
-                case .complete: feed.yield(.outputComplete)
-                }
-            }
-            let lost = await pump.run(try await host.client.containerLogs(launch.containerID, follow: true))
-            let log = pump.limiter
-            found.withLockedValue { $0.log = log }
-            feed.yield(await afterTheStreams(sandbox, lost))
-        } catch {
-            feed.yield(failure(error))
-        }
-    }
-
-    /// The streams have ended. Without a trailer, the Engine may know why.
-    private func afterTheStreams(_ sandbox: Sandbox, _ lost: String?) async -> ExecutionLifecycle.Event {
-        guard let lost else { return .outputComplete }
-        // The streams can end a moment before the Engine knows that the sandbox has.
-        await Self.waitForExit(sandbox.containerID, host.client)
-        guard let state = try? await host.client.inspectContainer(sandbox.containerID).state, state.status == "exited"
-        else { return .connectionLost(lost) }
-        // A start that failed leaves its words in the streams.
-        if state.exitCode <= 128 { return .connectionLost(lost) }
-        return .sandboxKilled(signal: state.exitCode - 128, isOutOfMemory: state.oomKilled)
-    }
-
-    private func start(_ sandbox: Sandbox, _ feed: Feed) async {
-        do {
-            try await sandbox.start()
-        } catch {
-            feed.yield(failure(error))
-        }
-    }
-
-    private func verdict(on report: InitMessage, _ policy: SandboxPolicy) -> ExecutionLifecycle.Event {
-        var verification = Verification(report, against: policy)
-        defer { found.withLockedValue { $0.policy = verification.evidence } }
-        do {
-            try verification.check()
-            return .verified
-        } catch {
-            return .mismatched("this host does not hold the sandbox's policy: \(error). The agent was not started")
-        }
-    }
-
-    /// Whether the host must be looked at: the sandbox cannot see its own cgroup, or the runtime left a limit out.
-    private func needsHost(_ report: InitMessage, _ policy: SandboxPolicy) -> Bool {
-        switch policy.runtime.kernel {
-        case .gvisor: true
-        case .host:
-            geteuid() == 0
-                && report.cgroupFiles(version: 1)[HostCgroup.tcpLimit].map { $0 != "\(policy.tcpMemoryBytes)" } ?? false
-        }
-    }
-
-    private func verdictWithHost(
-        on report: InitMessage, _ policy: SandboxPolicy, _ sandbox: Sandbox
-    ) async -> ExecutionLifecycle.Event {
-        do {
-            let cgroup = HostCgroup(pid: try await host.client.inspectContainer(sandbox.containerID).state.pid)
-            var report = report
-            switch policy.runtime.kernel {
-            case .gvisor:
-                found.withLockedValue { $0.cgroup = cgroup }
-                report.add(cgroup?.limits() ?? [])
-            case .host: cgroup?.limitTCP(policy.tcpMemoryBytes)
-            }
-            return verdict(on: report, policy)
-        } catch {
-            return failure(error)
-        }
-    }
-
-    private func withHostUsage(_ trailer: Trailer) -> Trailer {
-        guard let usage = found.withLockedValue({ $0.cgroup })?.usage() else { return trailer }
-        var trailer = trailer
-        (trailer.cpu, trailer.memoryPeak) = usage
-        return trailer
-    }
-
-    private func failure(_ error: any Error) -> ExecutionLifecycle.Event {
-        guard let error = error as? DockerError else { return .failed(.engineError, String(describing: error)) }
-        let isImage = error.isNotFound && error.message.contains("No such image")
-        return .failed(isImage ? .imageError : .engineError, error.description)
     }
 
     private func carryOut(
@@ -366,92 +174,5 @@ struct ExecutionRun: Sendable {
             cpuLimit: limits.cpuSeconds.map { .seconds($0) }, endsWithRunner: request.endsWithRunner,
             egressPort: request.egress.map { _ in SandboxPolicy.egressPort }, secrets: request.secrets,
             input: request.input)
-    }
-
-    // MARK: The end
-
-    /// Longest wait for a sandbox that has been acknowledged to exit by itself.
-    private static let exitLimit: Duration = .seconds(5)
-
-    private func remove(acknowledged: Bool) async -> DockerError? {
-        let client = host.client
-        let name = containerName
-        // Apart from the caller's task, so that cancelling it leaves nothing behind.
-        return await Task {
-            // Waiting for the exit and removing then is faster than removing by force.
-            if acknowledged {
-                // Beside the wait, which takes longer.
-                async let details = try? client.inspectContainer(name)
-                await Self.waitForExit(name, client)
-                if let runtime = await details?.hostConfig.runtime { found.withLockedValue { $0.runtime = runtime } }
-            }
-            if acknowledged, await Self.remove(name, force: false, client) == nil { return nil }
-            return await Self.remove(name, force: true, client)
-        }.value
-    }
-
-    private static func waitForExit(_ name: String, _ client: DockerClient) async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { _ = try? await client.waitContainer(name, until: .notRunning).value() }
-            group.addTask { try? await Task.sleep(for: exitLimit) }
-            await group.next()
-            group.cancelAll()
-        }
-    }
-
-    private static func remove(_ name: String, force: Bool, _ client: DockerClient) async -> DockerError? {
-        do {
-            try await client.removeContainer(name, force: force)
-            return nil
-        } catch let error as DockerError {
-            // Gone, or being removed by somebody else.
-            let isGoing = error.isConflict && error.message.contains("already in progress")
-            return error.isNotFound || isGoing ? nil : error
-        } catch {
-            return nil
-        }
-    }
-
-    private func finished(
-        _ ending: Ending, createdAt: Date, finishedAt: Date, egress: EgressReport?, removal: DockerError?
-    ) async -> FinishedExecution {
-        let found = self.found.withLockedValue { $0 }
-        var execution = Execution(
-            id: request.id, agentID: request.agentID, userID: request.userID, image: request.image.id,
-            status: ending.status, createdAt: createdAt, limits: request.limits)
-        execution.reason = ending.reason
-        execution.exitCode = ending.exitCode
-        execution.signal = ending.signal
-        execution.message = ending.message
-        execution.startedAt = found.startedAt
-        execution.finishedAt = finishedAt
-        execution.runtime = found.runtime ?? request.runtime.name
-        execution.notes = ending.notes
-        if let policy = request.egress {
-            execution.network = .init(
-                mode: "allowlist", allow: policy.rules.map(\.description), connections: egress?.records ?? [],
-                droppedConnections: egress?.droppedRecords ?? 0, connectionCounts: egress?.counts ?? .init())
-        }
-        execution.usage.logBytes = found.log.total
-        execution.usage.egressBytes = egress?.bytes ?? 0
-        if let trailer = ending.trailer {
-            execution.usage.wallMs = Int(trailer.wall / .milliseconds(1))
-            execution.usage.cpuMs = Int(trailer.cpu / .milliseconds(1))
-            execution.usage.maxMemoryBytes = trailer.memoryPeak
-            if case .bytes(let bytes) = trailer.output {
-                await execution.judge(output: bytes, schema: request.outputSchema)
-            }
-        } else if let startedAt = found.startedAt {
-            execution.usage.wallMs = Int(Date().timeIntervalSince(startedAt) * 1000)
-        }
-        if found.log.droppedBytes > 0 {
-            execution.notes.append(
-                .init(
-                    code: .logTruncated,
-                    message: "\(found.log.droppedBytes) bytes left out past \(request.limits.logMiB) MiB"))
-        }
-        return FinishedExecution(
-            execution: execution, droppedLogBytes: found.log.droppedBytes, policy: found.policy, egress: egress,
-            removalFailure: removal)
     }
 }

@@ -27,6 +27,9 @@ public struct JSONSchema: Sendable {
 
     private let text: [UInt8]
 
+    /// One that has been compiled before, as those of a ``Manifest`` have.
+    public init(known schema: JSONValue) throws { text = try schema.serialized() }
+
     /// - Throws: ``Invalid`` with the reason.
     public init(_ schema: JSONValue) throws {
         text = try schema.serialized()

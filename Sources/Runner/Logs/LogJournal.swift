@@ -17,6 +17,8 @@ public final class LogJournal: Sendable {
     final class Entry: Sendable {
         let lease: ExecutionQueue.Lease
         let live: LiveLog
+        /// Why nothing more is taken from it.
+        let failure = NIOLockedValueBox<(any Error)?>(nil)
 
         init(lease: ExecutionQueue.Lease, live: LiveLog) {
             self.lease = lease
@@ -34,8 +36,6 @@ public final class LogJournal: Sendable {
 
     private struct State {
         var pending: [ObjectIdentifier: Pending] = [:]
-        /// Why nothing more is taken from an execution.
-        var failed: [ObjectIdentifier: any Error] = [:]
         var storer: CheckedContinuation<Void, Never>?
         var isClosed = false
     }
@@ -57,7 +57,7 @@ public final class LogJournal: Sendable {
     func append(_ record: LogRecord, after position: LogPosition, _ entry: Entry, waits: Bool) async throws {
         let key = ObjectIdentifier(entry)
         let (storer, isOver): (CheckedContinuation<Void, Never>?, Bool) = try state.withLockedValue { state in
-            if let error = state.failed[key] { throw error }
+            if let error = entry.failure.withLockedValue({ $0 }) { throw error }
             var pending = state.pending[key] ?? Pending(entry: entry)
             if let last = pending.batches.last, last.bytes < Self.batchSize {
                 pending.batches[pending.batches.count - 1].append(record)
@@ -79,18 +79,13 @@ public final class LogJournal: Sendable {
         let key = ObjectIdentifier(entry)
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
             let outcome: Result<Void, any Error>? = state.withLockedValue { state in
-                if let error = state.failed[key] { return .failure(error) }
+                if let error = entry.failure.withLockedValue({ $0 }) { return .failure(error) }
                 guard state.pending[key] != nil else { return .success(()) }
                 state.pending[key]?.waiters.append(continuation)
                 return nil
             }
             if let outcome { continuation.resume(with: outcome) }
         }
-    }
-
-    /// Forgets an execution of which nothing more will come.
-    func remove(_ entry: Entry) {
-        state.withLockedValue { _ = $0.failed.removeValue(forKey: ObjectIdentifier(entry)) }
     }
 
     // MARK: Into the store
@@ -178,7 +173,7 @@ public final class LogJournal: Sendable {
         if error == nil { for batch in item.batches { item.entry.live.publish(batch) } }
         let key = ObjectIdentifier(item.entry)
         let waiters: [CheckedContinuation<Void, any Error>] = state.withLockedValue { state in
-            if let error { state.failed[key] = error }
+            if let error { item.entry.failure.withLockedValue { $0 = error } }
             guard var rest = state.pending[key] else { return [] }
             // What came meanwhile goes into the next transaction, and those who wait, wait for that too.
             guard error != nil || rest.batches.isEmpty else { return [] }

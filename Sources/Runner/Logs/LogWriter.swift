@@ -21,6 +21,9 @@ public final class LogWriter: LogSink {
         state = NIOLockedValueBox(State(position: position))
     }
 
+    /// Followers of one that could not be finished must not wait for ever.
+    deinit { entry.live.close() }
+
     /// Where the log ends, stored or not.
     public var position: LogPosition { state.withLockedValue { $0.position } }
 
@@ -39,10 +42,7 @@ public final class LogWriter: LogSink {
     /// - Throws: ``QueueError`` with code `lease_lost`, or what the database said that will not pass.
     public func finish(droppedBytes: Int64) async throws {
         executionIsEnding()
-        defer {
-            journal.remove(entry)
-            entry.live.close()
-        }
+        defer { entry.live.close() }
         if droppedBytes > 0 { try await append(.truncated(droppedBytes)) }
         try await stored()
     }

@@ -18,6 +18,9 @@ public final class Node: Sendable {
         public init() {}
     }
 
+    /// For the logs that wait to be stored when the node stops.
+    private static let flushLimit: Duration = .seconds(5)
+
     private struct Active {
         let lease: ExecutionQueue.Lease
         let control: ExecutionControl
@@ -60,17 +63,24 @@ public final class Node: Sendable {
     /// - Throws: `StateFolder.Failure` when another node uses the state folder.
     public func run() async throws {
         let lock = try host.folder.lockNode()
+        let storing = Task { await logs.run() }
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { [logs] in await logs.run() }
             group.addTask { await self.renewLeases() }
             group.addTask { await self.reconcileAgainAndAgain() }
             group.addTask { await self.listen(ExecutionQueue.submitted) { _ in } }
             group.addTask { await self.listen(ExecutionQueue.cancelRequested) { self.cancel($0) } }
             await claimAgainAndAgain()
             await waitForActive()
-            logs.journal.close()
             group.cancelAll()
         }
+        logs.journal.close()
+        // What a database that is away does not take, the next node reads from the Engine's own log.
+        let timer = Task {
+            try await Task.sleep(for: Self.flushLimit)
+            storing.cancel()
+        }
+        await storing.value
+        timer.cancel()
         withExtendedLifetime(lock) {}
     }
 

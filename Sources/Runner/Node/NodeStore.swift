@@ -51,7 +51,7 @@ struct NodeStore: Sendable {
             do {
                 try await database.transaction(isolation: .readCommitted) { transaction in
                     try await queue.finish(
-                        lease, as: execution.storedState, ending: ending, usage: stored, in: transaction)
+                        lease, as: execution.status.stored, ending: ending, usage: stored, in: transaction)
                 }
             } catch let error as QueueError where error.code == .leaseLost {
                 // A commit whose answer was lost.
@@ -68,10 +68,11 @@ struct NodeStore: Sendable {
                 execution.state == .queued
                 ? (.canceled, .canceled, "no runner was free for it in time")
                 : (.lost, .runnerLost, "the runner that had it has gone")
-            guard let ended = Execution.ended(execution, status, reason, message) else { continue }
-            let ending = String(decoding: try ended.serialized(), as: UTF8.self)
+            // A request that cannot be read has an end too.
+            let ended = Execution.ended(execution, status, reason, message)
+            let ending = try ended.map { String(decoding: try $0.serialized(), as: UTF8.self) } ?? "{}"
             _ = try await database.transaction(isolation: .readCommitted) { transaction in
-                try await queue.endOverdue(execution, as: ended.storedState, ending: ending, in: transaction)
+                try await queue.endOverdue(execution, as: status.stored, ending: ending, in: transaction)
             }
         }
     }
@@ -91,9 +92,23 @@ struct NodeStore: Sendable {
     }
 }
 
-extension Execution {
-    var storedState: ExecutionState { ExecutionState(rawValue: status.rawValue) ?? .failed }
+extension Execution.Status {
+    var stored: ExecutionState {
+        switch self {
+        case .queued: .queued
+        case .starting: .starting
+        case .running: .running
+        case .stopping: .stopping
+        case .succeeded: .succeeded
+        case .failed: .failed
+        case .canceled: .canceled
+        case .timedOut: .timedOut
+        case .lost: .lost
+        }
+    }
+}
 
+extension Execution {
     /// One that was not run to its end here.
     static func ended(
         _ stored: StoredExecution, _ status: Status, _ reason: Reason, _ message: String

@@ -19,7 +19,6 @@ enum Relaxation: Sendable, Hashable {
     case systemPaths
     case tmpfsOption(String, instead: String)
     case unlimitedTmpfs
-    case memory(MiB: Int)
     case tcpMemory
     case pids(Int)
     case wholeCPU
@@ -79,7 +78,6 @@ extension ContainerSpec {
                 options.split(separator: ",").filter { !$0.hasPrefix("size=") && !$0.hasPrefix("nr_inodes=") }
                     .joined(separator: ",")
             }
-        case .memory(let MiB): (hostConfig.memory, hostConfig.memorySwap) = (Int64(MiB) << 20, Int64(MiB) << 20)
         case .tcpMemory: hostConfig.kernelMemoryTCP = nil
         case .pids(let count): hostConfig.pidsLimit = Int64(count)
         case .wholeCPU: hostConfig.nanoCpus = 1_000_000_000

@@ -7,38 +7,14 @@ import Testing
 /// What an agent begins and leaves behind takes places too, and ends in time.
 @Suite("Egress: connections that are left behind", .timeLimit(.minutes(2)))
 struct EgressExhaustionTests {
-    private func limits(_ change: (inout EgressPolicy.Limits) -> Void) -> EgressPolicy.Limits {
-        var limits = EgressPolicy.Limits()
-        change(&limits)
-        return limits
-    }
-
-    /// Asks until the answer is the wanted one; the last answer.
-    private func answer(_ status: Int, _ request: String, _ proxy: ProxyFixture) async throws -> String {
-        var got = ""
-        for _ in 0..<500 {
-            got = try await proxy.exchange("\(request) HTTP/1.1\r\nConnection: close\r\n\r\n")
-            if got.hasPrefix("HTTP/1.1 \(status)") { break }
-            try await Task.sleep(for: .milliseconds(10))
-        }
-        return got
-    }
-
     /// Opens a tunnel, sends more than the host's end of it takes, and leaves.
     private func stall(_ proxy: ProxyFixture, port: Int) async throws {
         try await Wire.connect(to: proxy.path) { wire in
             try await wire.send("CONNECT local.test:\(port) HTTP/1.1\r\n\r\n")
             _ = try await wire.read(until: "\r\n\r\n")
-            let sent = proxy.proxy.report.sentBytes
+            let before = proxy.proxy.report.bytes
             wire.pour(zeros: 8 << 20)
-            // Nothing has gone on for a while: a busy machine makes pauses too.
-            var (last, pauses) = (sent, 0)
-            while pauses < 20 {
-                try await Task.sleep(for: .milliseconds(50))
-                let now = proxy.proxy.report.sentBytes
-                pauses = now == last && now > sent ? pauses + 1 : 0
-                last = now
-            }
+            _ = try await proxy.stalled(beyond: before)
         }
     }
 
@@ -49,7 +25,7 @@ struct EgressExhaustionTests {
             while !mayRead.withLockedValue({ $0 }) { try await Task.sleep(for: .milliseconds(10)) }
             _ = try await wire.countToEnd()
         } _: { port in
-            let limits = limits {
+            let limits = EgressPolicy.Limits.with {
                 $0.connections = 2
                 $0.flush = .seconds(100)
             }
@@ -77,7 +53,7 @@ struct EgressExhaustionTests {
         try await LocalServer.run(receiveBuffer: 16 << 10) { _ in
             try await Task.sleep(for: .seconds(600))
         } _: { port in
-            let limits = limits { $0.flush = .milliseconds(200) }
+            let limits = EgressPolicy.Limits.with { $0.flush = .milliseconds(200) }
             _ = try await ProxyFixture.run(allowing: ["local.test:\(port)"], limits: limits) { proxy in
                 try await stall(proxy, port: port)
                 let record = try #require(try await proxy.records(1).first)
@@ -92,7 +68,7 @@ struct EgressExhaustionTests {
     @Test("a client that leaves ends the lookup that it waits for")
     func leftLookup() async throws {
         try await LocalServer.run(LocalServer.echo) { port in
-            let limits = limits {
+            let limits = EgressPolicy.Limits.with {
                 $0.connections = 1
                 $0.resolve = .seconds(100)
             }
@@ -102,7 +78,7 @@ struct EgressExhaustionTests {
                     try await wire.send("CONNECT slow.test:443 HTTP/1.1\r\n\r\n")
                     while proxy.resolver.lookups == 0 { try await Task.sleep(for: .milliseconds(5)) }
                 }
-                #expect(try await answer(200, "GET http://local.test:\(port)/", proxy).hasPrefix("HTTP/1.1 200"))
+                #expect(try await proxy.answer(200, "GET http://local.test:\(port)/").hasPrefix("HTTP/1.1 200"))
                 let abandoned = try #require(proxy.sink.records.first { $0.host == "slow.test" })
                 #expect(abandoned.verdict == .failed)
                 #expect(abandoned.reason?.code == .abandoned)
@@ -113,7 +89,7 @@ struct EgressExhaustionTests {
     @Test("a lookup that is late keeps its place until it has really ended")
     func lateLookup() async throws {
         try await LocalServer.run(LocalServer.echo) { port in
-            let limits = limits {
+            let limits = EgressPolicy.Limits.with {
                 $0.connections = 1
                 $0.resolve = .milliseconds(500)
             }
@@ -128,7 +104,7 @@ struct EgressExhaustionTests {
                 }
                 #expect(proxy.resolver.lookups == 1)
                 proxy.resolver.release()
-                #expect(try await answer(200, request, proxy).hasPrefix("HTTP/1.1 200"))
+                #expect(try await proxy.answer(200, request).hasPrefix("HTTP/1.1 200"))
             }
         }
     }
@@ -137,7 +113,7 @@ struct EgressExhaustionTests {
     func leftConnect() async throws {
         let silent = try SilentListener()
         try await LocalServer.run(LocalServer.echo) { port in
-            let limits = limits {
+            let limits = EgressPolicy.Limits.with {
                 $0.connections = 1
                 $0.connect = .seconds(100)
             }
@@ -150,7 +126,7 @@ struct EgressExhaustionTests {
                     try await Task.sleep(for: .milliseconds(50))
                 }
                 let request = "GET http://local.test:\(port)/"
-                #expect(try await answer(200, request, proxy).hasPrefix("HTTP/1.1 200"))
+                #expect(try await proxy.answer(200, request).hasPrefix("HTTP/1.1 200"))
                 let abandoned = try #require(proxy.sink.records.first { $0.port == silent.port })
                 #expect(abandoned.reason?.code == .abandoned)
             }

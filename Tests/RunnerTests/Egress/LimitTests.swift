@@ -6,22 +6,6 @@ import Testing
 
 @Suite("Egress: limits", .timeLimit(.minutes(2)))
 struct EgressLimitTests {
-    private func limits(_ change: (inout EgressPolicy.Limits) -> Void) -> EgressPolicy.Limits {
-        var limits = EgressPolicy.Limits()
-        change(&limits)
-        return limits
-    }
-
-    /// What went through until the sender had to wait.
-    private func stalled(_ proxy: ProxyFixture) async throws -> Int64 {
-        var last: Int64 = -1
-        while last != proxy.proxy.report.bytes || last < 100_000 {
-            last = proxy.proxy.report.bytes
-            try await Task.sleep(for: .milliseconds(300))
-        }
-        return last
-    }
-
     private static let chunk = 64 << 10
     private static let total = 64 << 20
 
@@ -43,7 +27,7 @@ struct EgressLimitTests {
                     try await wire.send("\(method) \(target) HTTP/1.1\r\nConnection: close\r\n\r\n")
                     let head = try await wire.read(until: "\r\n\r\n")
                     // The socket's buffer, what the test's own end reads ahead, and 128 KiB of the proxy's.
-                    let held = try await stalled(proxy)
+                    let held = try await proxy.stalled(beyond: 100_000)
                     #expect(held < 2 << 20)
                     let all = try await wire.countToEnd()
                     #expect(all == Self.total + head.utf8.count)
@@ -66,7 +50,7 @@ struct EgressLimitTests {
                     let head = try await wire.read(until: "\r\n\r\n")
                     // Leaves less under way than the buffers hold, so that the end arrives too.
                     try await wire.count(to: head.utf8.count + Self.total - (1 << 20))
-                    let held = try await stalled(proxy) - Int64(wire.receivedBytes - head.utf8.count)
+                    let held = try await proxy.stalled(beyond: 100_000) - Int64(wire.receivedBytes - head.utf8.count)
                     #expect(held <= 2 << 20)
                     let all = try await wire.countToEnd()
                     #expect(all == Self.total + head.utf8.count)
@@ -92,7 +76,7 @@ struct EgressLimitTests {
                     if method == "CONNECT" { _ = try await wire.read(until: "\r\n\r\n") }
                     try await wire.send("start")
                     async let held = {
-                        let held = try await stalled(proxy)
+                        let held = try await proxy.stalled(beyond: 100_000)
                         mayRead.withLockedValue { $0 = true }
                         return held
                     }()
@@ -140,7 +124,7 @@ struct EgressLimitTests {
     @Test("one connection too many is told so, and a place that is free again is taken")
     func connections() async throws {
         try await LocalServer.run(LocalServer.echo) { port in
-            let limits = limits { $0.connections = 2 }
+            let limits = EgressPolicy.Limits.with { $0.connections = 2 }
             let request = "GET http://local.test:\(port)/ HTTP/1.1\r\nConnection: close\r\n\r\n"
             let (_, report) = try await ProxyFixture.run(allowing: ["local.test:\(port)"], limits: limits) { proxy in
                 try await Wire.connect(to: proxy.path) { first in
@@ -154,8 +138,7 @@ struct EgressLimitTests {
                         #expect(got.contains("more than 2 connections at once"))
                     }
                 }
-                try await Task.sleep(for: .milliseconds(100))
-                #expect(try await proxy.exchange(request).hasPrefix("HTTP/1.1 200"))
+                #expect(try await proxy.answer(200, "GET http://local.test:\(port)/").hasPrefix("HTTP/1.1 200"))
             }
             #expect(report.records.contains { $0.reason?.code == .connectionLimit })
         }
@@ -166,7 +149,7 @@ struct EgressLimitTests {
         try await LocalServer.run { wire in
             while true { try await wire.send(zeros: 1000) }
         } _: { port in
-            let limits = limits { $0.bytes = 1 << 20 }
+            let limits = EgressPolicy.Limits.with { $0.bytes = 1 << 20 }
             let (_, report) = try await ProxyFixture.run(allowing: ["local.test:\(port)"], limits: limits) { proxy in
                 try await Wire.connect(to: proxy.path) { wire in
                     try await wire.send("CONNECT local.test:\(port) HTTP/1.1\r\n\r\n")
@@ -189,7 +172,7 @@ struct EgressLimitTests {
             // To the byte what the first exchange needs: what goes on has connection, host and no more.
             let sent = "GET / HTTP/1.1\r\nhost: local.test:\(port)\r\nconnection: close\r\n\r\n".utf8.count
             let answered = "HTTP/1.1 200 OK\r\nContent-Length: \(sent)\r\n\r\n".utf8.count + sent
-            let limits = limits { $0.bytes = Int64(sent + answered) }
+            let limits = EgressPolicy.Limits.with { $0.bytes = Int64(sent + answered) }
             _ = try await ProxyFixture.run(allowing: ["local.test:\(port)"], limits: limits) { proxy in
                 try await Wire.connect(to: proxy.path) { wire in
                     try await wire.send(request)
@@ -208,7 +191,7 @@ struct EgressLimitTests {
         try await LocalServer.run { wire in
             _ = try await wire.readToEnd()
         } _: { port in
-            let limits = limits { $0.idle = .seconds(1) }
+            let limits = EgressPolicy.Limits.with { $0.idle = .seconds(1) }
             let (_, report) = try await ProxyFixture.run(allowing: ["local.test:\(port)"], limits: limits) { proxy in
                 let target = method == "CONNECT" ? "local.test:\(port)" : "http://local.test:\(port)/"
                 let got = try await proxy.exchange("\(method) \(target) HTTP/1.1\r\nConnection: close\r\n\r\n")
@@ -225,7 +208,7 @@ struct EgressLimitTests {
     @Test(
         "a client that never sends a whole head is cut off", arguments: ["", "GET http://local.test/ HTTP/1.1\r\nA: "])
     func head(sent: String) async throws {
-        let limits = limits { $0.head = .milliseconds(200) }
+        let limits = EgressPolicy.Limits.with { $0.head = .milliseconds(200) }
         _ = try await ProxyFixture.run(allowing: ["local.test"], limits: limits) { proxy in
             let got = try await Wire.connect(to: proxy.path) { wire in
                 // It may be cut off before that.
@@ -238,7 +221,7 @@ struct EgressLimitTests {
 
     @Test("a name that is not resolved in time is a timeout")
     func resolve() async throws {
-        let limits = limits { $0.resolve = .milliseconds(100) }
+        let limits = EgressPolicy.Limits.with { $0.resolve = .milliseconds(100) }
         let (_, report) = try await ProxyFixture.run(allowing: ["slow.test"], limits: limits) { proxy in
             let got = try await proxy.exchange("CONNECT slow.test:443 HTTP/1.1\r\n\r\n")
             #expect(got.hasPrefix("HTTP/1.1 504"), "\(got)")

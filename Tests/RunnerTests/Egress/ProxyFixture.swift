@@ -91,6 +91,31 @@ struct ProxyFixture: Sendable {
         }
     }
 
+    /// Asks until the answer is the wanted one; the last answer.
+    func answer(_ status: Int, _ request: String) async throws -> String {
+        var got = ""
+        for _ in 0..<500 {
+            got = try await exchange("\(request) HTTP/1.1\r\nConnection: close\r\n\r\n")
+            if got.hasPrefix("HTTP/1.1 \(status)") { break }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        return got
+    }
+
+    /// Waits until more than so many bytes have gone through and nothing goes on: a busy machine makes pauses too, so
+    /// nothing must have gone on for a second.
+    /// - Returns: what went through.
+    func stalled(beyond least: Int64) async throws -> Int64 {
+        var (last, pauses): (Int64, Int) = (-1, 0)
+        while pauses < 20 {
+            try await Task.sleep(for: .milliseconds(50))
+            let now = proxy.report.bytes
+            pauses = now == last && now > least ? pauses + 1 : 0
+            last = now
+        }
+        return last
+    }
+
     /// Waits until as many records as that have been filed.
     func records(_ count: Int) async throws -> [EgressRecord] { try await records { $0.count >= count } }
 
@@ -98,5 +123,13 @@ struct ProxyFixture: Sendable {
     func records(_ areWanted: ([EgressRecord]) -> Bool) async throws -> [EgressRecord] {
         for _ in 0..<1000 where !areWanted(sink.records) { try await Task.sleep(for: .milliseconds(10)) }
         return sink.records
+    }
+}
+
+extension EgressPolicy.Limits {
+    static func with(_ change: (inout Self) -> Void) -> Self {
+        var limits = Self()
+        change(&limits)
+        return limits
     }
 }

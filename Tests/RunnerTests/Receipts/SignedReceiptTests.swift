@@ -147,10 +147,11 @@ struct SignedReceiptTests {
 
     @Test("a signature of another key under the name of a known one does not hold")
     func forged() throws {
-        guard
-            case .object(var members) = try JSONValue(
-                parsing: SigningKey().sign(ReceiptFixture.receipt()).serialized())
-        else { return }
+        let signed = try JSONValue(parsing: SigningKey().sign(ReceiptFixture.receipt()).serialized())
+        guard case .object(var members) = signed else {
+            Issue.record("a signed receipt is no object")
+            return
+        }
         members["keyId"] = .string(key.verificationKey.id)
         #expect(fault(try JSONValue.object(members).serialized())?.code == .changed)
     }
@@ -167,7 +168,10 @@ struct SignedReceiptTests {
 
     @Test("something else that the key has signed is no receipt")
     func otherType() throws {
-        guard case .object(let members) = try JSONValue(encoding: ReceiptFixture.receipt()) else { return }
+        guard case .object(let members) = try JSONValue(encoding: ReceiptFixture.receipt()) else {
+            Issue.record("a receipt is no object")
+            return
+        }
         let other = JSONValue.object(members.merging(["type": .string("paddock.receipt.v2")]) { $1 })
         let text = try key.sign(value: other).serialized()
         let found = try #require(fault(text))

@@ -1,0 +1,130 @@
+import DockerAPI
+import Foundation
+import NIOConcurrencyHelpers
+
+/// The account of a run, and the removal of its sandbox.
+extension ExecutionRun {
+    /// Where there is a keeper the account comes first, and the sandbox is removed when it is written.
+    func accountAndRemove(
+        _ ending: Ending, _ user: SandboxUser, createdAt: Date, finishedAt: Date, egress: EgressReport?
+    ) async -> FinishedExecution {
+        let isAcknowledged = ending.trailer != nil
+        guard let keeper else {
+            let removal = await remove(user, acknowledged: isAcknowledged)
+            var finished = await finished(ending, createdAt: createdAt, finishedAt: finishedAt, egress: egress)
+            finished.removalFailure = removal
+            return finished
+        }
+        await lookUpRuntime()
+        var finished = await finished(ending, createdAt: createdAt, finishedAt: finishedAt, egress: egress)
+        do {
+            try await keeper.hasEnded(finished)
+        } catch {
+            // Whoever takes over finds it as it is.
+            host.keep(user)
+            return finished
+        }
+        finished.removalFailure = await remove(user, acknowledged: isAcknowledged)
+        return finished
+    }
+
+    /// Gives the user id back with the sandbox: the container of a removal that failed may still run under it.
+    private func remove(_ user: SandboxUser, acknowledged: Bool) async -> DockerError? {
+        let failure = await remove(acknowledged: acknowledged)
+        if failure == nil { withExtendedLifetime(user) {} } else { host.keep(user) }
+        return failure
+    }
+
+    /// What the Engine has run it with; asked for once.
+    private func lookUpRuntime() async {
+        guard found.withLockedValue({ $0.runtime }) == nil,
+            let runtime = try? await host.client.inspectContainer(containerName).hostConfig.runtime
+        else { return }
+        found.withLockedValue { $0.runtime = runtime }
+    }
+
+    /// Longest wait for a sandbox that has been acknowledged to exit by itself.
+    private static let exitLimit: Duration = .seconds(5)
+
+    private func remove(acknowledged: Bool) async -> DockerError? {
+        let client = host.client
+        let name = containerName
+        // Apart from the caller's task, so that cancelling it leaves nothing behind.
+        return await Task {
+            // Waiting for the exit and removing then is faster than removing by force.
+            if acknowledged {
+                // Beside the wait, which takes longer.
+                async let lookedUp: Void = lookUpRuntime()
+                await Self.waitForExit(name, client)
+                await lookedUp
+            }
+            if acknowledged, await Self.remove(name, force: false, client) == nil { return nil }
+            return await Self.remove(name, force: true, client)
+        }.value
+    }
+
+    static func waitForExit(_ name: String, _ client: DockerClient) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { _ = try? await client.waitContainer(name, until: .notRunning).value() }
+            group.addTask { try? await Task.sleep(for: exitLimit) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private static func remove(_ name: String, force: Bool, _ client: DockerClient) async -> DockerError? {
+        do {
+            try await client.removeContainer(name, force: force)
+            return nil
+        } catch let error as DockerError {
+            // Gone, or being removed by somebody else.
+            let isGoing = error.isConflict && error.message.contains("already in progress")
+            return error.isNotFound || isGoing ? nil : error
+        } catch {
+            return nil
+        }
+    }
+
+    func finished(
+        _ ending: Ending, createdAt: Date, finishedAt: Date, egress: EgressReport?
+    ) async -> FinishedExecution {
+        let found = self.found.withLockedValue { $0 }
+        var execution = Execution(
+            id: request.id, agentID: request.agentID, userID: request.userID, image: request.image.id,
+            status: ending.status, createdAt: createdAt, limits: request.limits)
+        execution.reason = ending.reason
+        execution.exitCode = ending.exitCode
+        execution.signal = ending.signal
+        execution.message = ending.message
+        execution.startedAt = found.startedAt
+        execution.finishedAt = finishedAt
+        execution.runtime = found.runtime ?? request.runtime.name
+        execution.notes = ending.notes
+        if let policy = request.egress {
+            execution.network = .init(
+                mode: "allowlist", allow: policy.rules.map(\.description), connections: egress?.records ?? [],
+                droppedConnections: egress?.droppedRecords ?? 0, connectionCounts: egress?.counts ?? .init())
+        }
+        execution.usage.logBytes = found.log.total
+        execution.usage.egressBytes = egress?.bytes ?? 0
+        if let trailer = ending.trailer {
+            execution.usage.wallMs = Int(trailer.wall / .milliseconds(1))
+            execution.usage.cpuMs = Int(trailer.cpu / .milliseconds(1))
+            execution.usage.maxMemoryBytes = trailer.memoryPeak
+            if case .bytes(let bytes) = trailer.output {
+                await execution.judge(output: bytes, schema: request.outputSchema)
+            }
+        } else if let startedAt = found.startedAt {
+            execution.usage.wallMs = Int(Date().timeIntervalSince(startedAt) * 1000)
+        }
+        if found.log.droppedBytes > 0 {
+            execution.notes.append(
+                .init(
+                    code: .logTruncated,
+                    message: "\(found.log.droppedBytes) bytes left out past \(request.limits.logMiB) MiB"))
+        }
+        return FinishedExecution(
+            execution: execution, droppedLogBytes: found.log.droppedBytes, policy: found.policy, egress: egress,
+            removalFailure: nil)
+    }
+}
