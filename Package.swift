@@ -24,6 +24,12 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
     ],
@@ -60,12 +66,23 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "Entitlements",
+            dependencies: [
+                "Storage",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
             name: "Runner",
             dependencies: [
                 "CJSONSchema",
                 "CResolver",
                 "CSeccomp",
                 "DockerAPI",
+                "Entitlements",
                 "Storage",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
@@ -80,11 +97,37 @@ let package = Package(
             swiftSettings: settings,
             plugins: ["EmbedPrograms"]
         ),
+        .target(
+            name: "API",
+            dependencies: [
+                "Entitlements",
+                "Runner",
+                "Storage",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTLS", package: "hummingbird"),
+                .product(name: "JWTKit", package: "jwt-kit"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "Paddock",
             dependencies: [
+                "API",
                 "DockerAPI",
+                "Entitlements",
                 "Runner",
+                "Storage",
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ],
@@ -117,9 +160,41 @@ let package = Package(
             exclude: ["private-cluster.sh"],
             swiftSettings: settings
         ),
+        .testTarget(
+            name: "EntitlementsTests",
+            dependencies: [
+                "Entitlements",
+                "DatabaseFixtures",
+                "Storage",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "APITests",
+            dependencies: [
+                "API",
+                "DatabaseFixtures",
+                "DockerAPI",
+                "Entitlements",
+                "Runner",
+                "Storage",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "JWTKit", package: "jwt-kit"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "NodeProgram",
-            dependencies: ["DockerAPI", "Runner", "Storage", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "DockerAPI", "Entitlements", "Runner", "Storage", .product(name: "Logging", package: "swift-log"),
+            ],
             path: "Tests/NodeProgram",
             swiftSettings: settings
         ),
@@ -130,6 +205,7 @@ let package = Package(
                 "NodeProgram",
                 "DockerAPI",
                 "DatabaseFixtures",
+                "Entitlements",
                 "Storage",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
@@ -142,7 +218,7 @@ let package = Package(
         .testTarget(
             name: "PaddockTests",
             dependencies: [
-                "Paddock", "DockerAPI", "Runner",
+                "Paddock", "DockerAPI", "Entitlements", "Runner",
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ],
             swiftSettings: settings

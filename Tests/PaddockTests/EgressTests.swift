@@ -1,4 +1,5 @@
 import DockerAPI
+import Entitlements
 import Foundation
 import Testing
 

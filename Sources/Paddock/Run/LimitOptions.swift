@@ -1,4 +1,5 @@
 import ArgumentParser
+import Entitlements
 import Runner
 
 /// The limits as flags; the contract, §2.

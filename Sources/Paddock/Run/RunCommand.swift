@@ -1,5 +1,6 @@
 import ArgumentParser
 import DockerAPI
+import Entitlements
 import Foundation
 import Runner
 

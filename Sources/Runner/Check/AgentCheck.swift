@@ -1,3 +1,5 @@
+import Entitlements
+
 /// Tells a developer whether an image will do: what its manifest lacks, what the sandbox changes for it, and how its
 /// examples fare inside the real policy.
 public struct AgentCheck: Sendable {

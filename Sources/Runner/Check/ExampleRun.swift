@@ -1,4 +1,5 @@
 import DockerAPI
+import Entitlements
 
 /// Runs an example of an agent.yaml behind the fence, and compares what came of it with what the example expects.
 public struct ExampleRun: Sendable {

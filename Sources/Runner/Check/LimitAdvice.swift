@@ -1,3 +1,5 @@
+import Entitlements
+
 /// Limits that would fit what the examples used.
 struct LimitAdvice {
     private let limits: Limits

@@ -1,4 +1,5 @@
 import DockerAPI
+import Entitlements
 
 /// Runs probes with a defence off: in a container like the sandbox's, but for that defence and the init.
 struct ControlRun: Sendable {

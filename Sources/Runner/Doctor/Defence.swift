@@ -1,3 +1,5 @@
+import Entitlements
+
 /// What holds a probe, and what to do where it does not.
 public enum Defence: String, Sendable, Codable, CaseIterable {
     case seccomp

@@ -1,3 +1,5 @@
+import Entitlements
+
 /// Runs probes as agents: on the path of every execution, with nothing relaxed.
 struct FenceRun: Sendable {
     let host: RunnerHost

@@ -1,4 +1,5 @@
 import DockerAPI
+import Entitlements
 import Foundation
 
 /// What the host and its Engine are, as far as the fence depends on it.

@@ -1,3 +1,4 @@
+import Entitlements
 import NIOConcurrencyHelpers
 
 /// A second execution that runs while the probes do: what they must not see.

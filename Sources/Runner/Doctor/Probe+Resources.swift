@@ -1,3 +1,5 @@
+import Entitlements
+
 extension Probe {
     /// How much it can use.
     static let resourcesProbes = [

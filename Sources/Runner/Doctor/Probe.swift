@@ -1,3 +1,5 @@
+import Entitlements
+
 /// One attempt at escape or overuse, made by the program in `Sources/SandboxProbes` from inside a real sandbox, and its
 /// control: the same attempt with a defence off, which shows that the probe can tell.
 struct Probe: Sendable {

@@ -1,3 +1,5 @@
+import Entitlements
+
 /// How an execution ended, from the kernel's counters and our own timers; never a guess at an exit code.
 struct Ending: Sendable, Equatable {
     var status: Execution.Status

@@ -1,3 +1,4 @@
+public import Entitlements
 public import Foundation
 
 /// An execution as users see it; the contract, §3.

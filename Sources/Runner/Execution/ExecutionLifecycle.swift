@@ -1,3 +1,5 @@
+import Entitlements
+
 /// The life of one execution: what follows from what. Pure: no clock, no Engine, no task.
 struct ExecutionLifecycle {
     enum State: Equatable {

@@ -1,3 +1,5 @@
+public import Entitlements
+
 /// One execution that is to be run: an image that was looked at, and what it gets.
 public struct ExecutionRequest: Sendable {
     public var id = ExecutionID()

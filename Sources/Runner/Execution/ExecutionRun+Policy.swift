@@ -1,4 +1,5 @@
 import DockerAPI
+import Entitlements
 import Glibc
 import NIOConcurrencyHelpers
 

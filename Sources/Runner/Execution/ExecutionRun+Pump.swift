@@ -1,4 +1,5 @@
 import DockerAPI
+import Entitlements
 import NIOConcurrencyHelpers
 
 /// Makes the sandbox of a run, or finds the one of a runner before, and reads what it says.

@@ -1,3 +1,4 @@
+import Entitlements
 import Foundation
 
 /// A container's cgroup as the host sees it: for a runtime that does not show it inside, or does not set all of it.

@@ -1,3 +1,4 @@
+public import Entitlements
 import Foundation
 import Yams
 

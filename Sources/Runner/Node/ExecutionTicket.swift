@@ -1,3 +1,5 @@
+public import Entitlements
+
 /// What is written into the queue: everything that any node needs to run the execution.
 public struct ExecutionTicket: Sendable, Codable, Equatable {
     public var agentID: String

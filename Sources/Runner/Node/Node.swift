@@ -1,4 +1,5 @@
 import DockerAPI
+import Entitlements
 import Foundation
 public import Logging
 import NIOConcurrencyHelpers

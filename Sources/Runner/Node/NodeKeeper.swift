@@ -1,4 +1,5 @@
 import DockerAPI
+import Entitlements
 import NIOConcurrencyHelpers
 import Storage
 

@@ -1,3 +1,5 @@
+import Entitlements
+
 extension Receipt: Codable {
     private enum CodingKeys: String, CodingKey {
         case type, id

@@ -1,3 +1,5 @@
+public import Entitlements
+
 /// What can be shown of an execution that has ended; docs/receipts.md says what each field means.
 ///
 /// Fields that the execution's own document has are named as there.

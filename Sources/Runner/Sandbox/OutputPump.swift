@@ -1,4 +1,5 @@
 import DockerAPI
+import Entitlements
 
 /// Reads what a sandbox writes: takes the init's messages out, counts and caps the rest, and passes it on.
 struct OutputPump {

@@ -1,4 +1,5 @@
 import DockerAPI
+import Entitlements
 
 /// Everything that an execution gets. Nothing else in the project decides what a container may do.
 public struct SandboxPolicy: Sendable {
@@ -17,13 +18,6 @@ public struct SandboxPolicy: Sendable {
     static let egressPort = 3128
     static let recorderPath = "/.paddock/recorder"
     static let outputPath = "/run/paddock/output.json"
-    /// `/run/paddock` holds the output file and the secrets.
-    static let runInodes = 256
-    static let sharedMemoryInodes = 256
-    /// Beside the output file: a temporary copy of it, which careful programs write first, and secrets.
-    /// In whole pages of every size there is: the kernel rounds up, and verification compares to the letter.
-    static func runKiB(outputKiB: Int) -> Int { (outputKiB * 2 + 1024 + 63) / 64 * 64 }
-
     /// Short of memory, the host's kernel takes a sandbox before it takes what serves them all.
     static let oomScoreAdjustment = 500
     static let sysctls = [
@@ -95,10 +89,10 @@ public struct SandboxPolicy: Sendable {
         var all = [
             Tmpfs(path: "/tmp", sizeKiB: limits.tmpMiB * 1024, inodes: limits.tmpInodes, mode: "1777"),
             Tmpfs(
-                path: "/run/paddock", sizeKiB: Self.runKiB(outputKiB: limits.outputKiB), inodes: Self.runInodes,
+                path: "/run/paddock", sizeKiB: limits.runKiB, inodes: Limits.runInodes,
                 mode: "0700"),
             Tmpfs(
-                path: "/dev/shm", sizeKiB: Limits.sharedMemoryMiB * 1024, inodes: Self.sharedMemoryInodes,
+                path: "/dev/shm", sizeKiB: Limits.sharedMemoryMiB * 1024, inodes: Limits.sharedMemoryInodes,
                 mode: "1777"),
         ]
         // An image's VOLUME would be writable disk of the host. Small and fixed: it counts as headroom.

@@ -1,4 +1,5 @@
 import DockerAPI
+public import Entitlements
 
 /// The OCI runtime that an execution was given, and what follows from the kernel that it has.
 public struct SandboxRuntime: Sendable, Equatable {

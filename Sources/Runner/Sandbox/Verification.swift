@@ -1,3 +1,5 @@
+import Entitlements
+
 /// Compares what the kernel holds, as the init reports it before launch, with the policy.
 ///
 /// The report is the kernel's own files, read by our init while no code but ours runs in the sandbox. So the check

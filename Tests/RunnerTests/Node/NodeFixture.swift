@@ -1,5 +1,6 @@
 import DatabaseFixtures
 import DockerAPI
+import Entitlements
 import Foundation
 import Logging
 import Storage

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Runner
+@testable import Entitlements
 
 @Suite("Limits")
 struct LimitsTests {
@@ -56,15 +56,5 @@ struct LimitsTests {
         let request = try JSONDecoder().decode(LimitsRequest.self, from: JSONEncoder().encode(asked))
         let error = #expect(throws: Limits.Invalid.self) { try request.resolved() }
         #expect(error?.name == name)
-    }
-
-    @Test("the log is counted beyond its limit and kept up to it")
-    func limiter() {
-        var limiter = LogLimiter(limit: 10)
-        #expect(limiter.admit([UInt8](repeating: 1, count: 8)[...]).count == 8)
-        #expect(limiter.admit([UInt8](repeating: 2, count: 8)[...]).count == 2)
-        #expect(limiter.admit([UInt8](repeating: 3, count: 8)[...]).isEmpty)
-        #expect(limiter.total == 24)
-        #expect(limiter.droppedBytes == 14)
     }
 }

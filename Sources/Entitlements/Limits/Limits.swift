@@ -26,24 +26,14 @@ public struct Limits: Sendable, Equatable, Codable {
         /// The JSON name.
         public let name: String
         public let message: String
+
+        public init(name: String, message: String) {
+            self.name = name
+            self.message = message
+        }
+
         public var description: String { "\(name): \(message)" }
     }
-
-    /// MiB of memory that the init, page tables and the shared-memory tmpfs may take beside the agent.
-    static let headroomMiB = 8
-    static let sharedMemoryMiB = 4
-
-    /// Kernel memory that the agent can make the kernel hold for it, in KiB, if it fills every file system and
-    /// process slot. A cgroup that cannot hold it would lose its init to the OOM killer (facts: the init dies only
-    /// where this sum exceeds the limit).
-    var worstOverheadKiB: Int {
-        let inodes = tmpInodes + SandboxPolicy.runInodes + SandboxPolicy.sharedMemoryInodes
-        let files = (tmpMiB + Self.sharedMemoryMiB) * 1024 + SandboxPolicy.runKiB(outputKiB: outputKiB)
-        return files + inodes + pids * 100 + Self.headroomMiB * 1024
-    }
-
-    /// Inodes of `/tmp`: 16,384, and fewer for a small one, since each costs a KiB of the memory limit.
-    var tmpInodes: Int { min(16384, tmpMiB * 256) }
 
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
@@ -60,7 +50,7 @@ public struct Limits: Sendable, Equatable, Codable {
         try container.encode(graceSeconds, forKey: .graceSeconds)
     }
 
-    /// Checks every range.
+    /// Checks every range, and that the memory can hold the rest.
     /// - Throws: ``Invalid`` for the first that is broken.
     public func validate() throws {
         func check(_ isValid: Bool, _ name: String, _ message: String) throws {
@@ -86,57 +76,5 @@ public struct Limits: Sendable, Equatable, Codable {
             needed < memoryMiB, "memoryMiB",
             "\(memoryMiB) MiB cannot hold a full /tmp (\(tmpMiB) MiB), its inodes and \(pids) processes, which need "
                 + "\(needed) MiB: raise memoryMiB, or lower tmpMiB or pids")
-    }
-}
-
-/// Limits as somebody asks for them: what is nil is left to whoever is asked next.
-public struct LimitsRequest: Sendable, Equatable, Codable {
-    public var memoryMiB: Int?
-    public var cpus: Double?
-    public var pids: Int?
-    public var timeoutSeconds: Double?
-    public var cpuSeconds: Double?
-    public var tmpMiB: Int?
-    public var logMiB: Int?
-    public var outputKiB: Int?
-    public var openFiles: Int?
-    public var graceSeconds: Double?
-
-    public init() {}
-
-    /// What is asked here, and where nothing is, what `other` asks.
-    public func over(_ other: LimitsRequest) -> LimitsRequest {
-        var result = other
-        result.memoryMiB = memoryMiB ?? other.memoryMiB
-        result.cpus = cpus ?? other.cpus
-        result.pids = pids ?? other.pids
-        result.timeoutSeconds = timeoutSeconds ?? other.timeoutSeconds
-        result.cpuSeconds = cpuSeconds ?? other.cpuSeconds
-        result.tmpMiB = tmpMiB ?? other.tmpMiB
-        result.logMiB = logMiB ?? other.logMiB
-        result.outputKiB = outputKiB ?? other.outputKiB
-        result.openFiles = openFiles ?? other.openFiles
-        result.graceSeconds = graceSeconds ?? other.graceSeconds
-        return result
-    }
-
-    /// The limits that hold, defaults filled in.
-    /// - Throws: ``Limits/Invalid``.
-    public func resolved() throws -> Limits {
-        let memory = memoryMiB ?? 512
-        let limits = Limits(
-            memoryMiB: memory,
-            cpus: cpus ?? 0.5,
-            pids: pids ?? 128,
-            timeoutSeconds: timeoutSeconds ?? 60,
-            cpuSeconds: cpuSeconds,
-            // 64 MiB at the default memory limit; in a smaller one it must not crowd out the agent.
-            tmpMiB: tmpMiB ?? max(1, min(64, memory / 8)),
-            logMiB: logMiB ?? 16,
-            outputKiB: outputKiB ?? 1024,
-            openFiles: openFiles ?? 1024,
-            graceSeconds: graceSeconds ?? 10)
-        try limits.validate()
-        return limits
     }
 }
