@@ -58,7 +58,7 @@ struct PaddockCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             RunCommand.self, ServeCommand.self, CheckCommand.self, DoctorCommand.self, SeccompCommand.self,
-            ReceiptCommand.self,
+            ReceiptCommand.self, AuditCommand.self,
         ]
     )
 }
