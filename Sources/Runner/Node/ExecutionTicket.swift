@@ -21,6 +21,8 @@ public struct ExecutionTicket: Sendable, Codable, Equatable {
     public var runtime: String?
     public var seccomp: SeccompRequest?
     public var outputSchema: JSONValue?
+    /// The submitter's own.
+    public var labels: [String: String] = [:]
 
     public init(agentID: String, userID: String, image: String, limits: Limits, input: String) {
         self.agentID = agentID
@@ -46,6 +48,7 @@ extension ExecutionTicket {
         request.agentID = agentID
         request.userID = userID
         request.environment = environment
+        request.labels = labels
         request.runtime = runtime
         request.seccomp = seccomp
         request.outputSchema = try outputSchema.map { try JSONSchema($0) }

@@ -1,1 +1,0 @@
-enum Role: String { case user, developer, admin }
