@@ -10,9 +10,11 @@ public enum SQLWord: String, Sendable {
     case identity
     /// At the end of a `SELECT`: `FOR UPDATE SKIP LOCKED`, and nothing on SQLite, whose transactions do not overlap.
     case forUpdateSkipLocked
-    /// At the end of a `SELECT` from one table: `FOR UPDATE`, and nothing on SQLite. It waits for who holds the row, and
-    /// then sees it as they left it; in a `WITH`, what is joined to it is as it was when the statement began.
+    /// At the end of a `SELECT`: `FOR UPDATE`, and nothing on SQLite: the rows stay as they are until the transaction ends.
     case forUpdate
+    /// At the end of a `SELECT`: `FOR SHARE`, and nothing on SQLite: nobody else changes the rows, and others may hold
+    /// them as well.
+    case forShare
     /// The database's clock when the statement starts, as a `Date` is stored: one clock for all nodes.
     case now
 }
