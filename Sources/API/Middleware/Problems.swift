@@ -1,5 +1,4 @@
 import Hummingbird
-import Logging
 import NIOCore
 
 /// Turns whatever is thrown into a problem document.
@@ -32,13 +31,7 @@ struct Problems: RouterMiddleware {
                 status: error.status.code, code: "malformed_request", title: error.status.reasonPhrase,
                 detail: error.body ?? error.status.reasonPhrase)
         }
-        let problem = Problem(describing: error)
-        if problem.status == 500 {
-            context.logger.error("a request met an error of ours", metadata: ["error": "\(error)"])
-        } else if problem.status == 503 {
-            context.logger.warning("a request could not be served", metadata: ["error": "\(error)"])
-        }
-        return problem
+        return Problem(logging: error, context)
     }
 }
 

@@ -40,7 +40,3 @@ struct RequestIDs: RouterMiddleware {
         return "req_" + String(repeating: "0", count: 26 - digits.count) + digits
     }
 }
-
-extension HTTPField.Name {
-    static let xRequestID = Self("X-Request-ID")!
-}

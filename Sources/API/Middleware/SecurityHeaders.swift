@@ -25,8 +25,3 @@ struct SecurityHeaders: RouterMiddleware {
         return response
     }
 }
-
-extension HTTPField.Name {
-    static let referrerPolicy = Self("Referrer-Policy")!
-    static let crossOriginResourcePolicy = Self("Cross-Origin-Resource-Policy")!
-}

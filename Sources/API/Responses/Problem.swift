@@ -23,9 +23,11 @@ public struct Problem: Error, Sendable, Equatable {
     public let title: String
     /// What was tried, what was wrong and what to do. Holds no secret and nothing of our insides.
     public let detail: String
+    /// The rule of admission that did not hold.
+    public var rule: String?
     /// Of what was exceeded.
-    public var limit: Double?
-    public var used: Double?
+    public var limit: Int?
+    public var used: Int?
     public var resetAt: Date?
     public var errors: [Detail] = []
     /// Sent with the answer, such as `Retry-After`.
@@ -41,17 +43,18 @@ public struct Problem: Error, Sendable, Equatable {
 
 extension Problem: Encodable {
     private enum CodingKeys: String, CodingKey {
-        case type, title, status, detail, code, limit, used, resetAt, errors, requestID = "requestId"
+        case type, title, status, detail, code, rule, limit, used, resetAt, errors
     }
 
     /// What does not apply is left out.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode("urn:paddock:problem:\(code)", forKey: .type)
+        try container.encode("/docs#error-\(code)", forKey: .type)
         try container.encode(title, forKey: .title)
         try container.encode(status, forKey: .status)
         try container.encode(detail, forKey: .detail)
         try container.encode(code, forKey: .code)
+        try container.encodeIfPresent(rule, forKey: .rule)
         try container.encodeIfPresent(limit, forKey: .limit)
         try container.encodeIfPresent(used, forKey: .used)
         try container.encodeIfPresent(resetAt?.rfc3339, forKey: .resetAt)

@@ -15,9 +15,3 @@ struct HealthRoutes {
         ]
     }
 }
-
-extension RouteTable {
-    init(services: APIServices) {
-        routes = HealthRoutes(services: services).routes
-    }
-}

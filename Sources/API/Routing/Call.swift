@@ -1,3 +1,4 @@
+import Entitlements
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -69,13 +70,24 @@ struct Call: Sendable {
     }
 
     /// The body as a JSON object with these keys at most.
-    func body(_ known: String...) async throws -> JSONFields {
-        if let type = request.headers[.contentType], !type.lowercased().hasPrefix("application/json") {
-            throw Problem(
-                status: 415, code: "unsupported_media_type", title: "Not JSON",
-                detail: "the body must be application/json, and is announced as \(type.prefix(100))")
-        }
-        return try JSONFields(bytes: try await bodyBytes(), known: known)
+    func body(_ known: String...) async throws -> JSONFields { try fields(try await bodyBytes(), known) }
+
+    /// As ``body(_:)``, of a body that was read.
+    func fields(_ bytes: [UInt8], _ known: String...) throws -> JSONFields { try fields(bytes, known) }
+
+    private func fields(_ bytes: [UInt8], _ known: [String]) throws -> JSONFields {
+        try JSONFields(bytes: bytes, known: known)
+    }
+
+    /// How many a list is to have at most.
+    func limit() throws -> Int { try number("limit", 1...100) ?? 50 }
+
+    /// Runs what may take a while, as long as the client is there. Nothing more is read from the connection after it:
+    /// the answer must say `Connection: close`.
+    func untilClientLeaves<Result: Sendable>(
+        _ body: @Sendable () async throws -> Result
+    ) async throws -> Result {
+        try await request.body.consumeWithCancellationOnInboundClose { _ in try await body() }
     }
 }
 
@@ -89,9 +101,11 @@ struct Caller: Sendable {
     let limitKey: String
     /// Requests per 15 minutes; 0 for no limit, nil for the server's.
     let requestLimit: Int?
+    /// The one execution whose log this credential reads; nil for any other credential.
+    var onlyLogOf: String?
 
     var isAdmin: Bool { role == .admin }
 
-    /// Whether the caller may see what belongs to the user.
-    func maySee(_ owner: String) -> Bool { isAdmin || owner == userID }
+    /// Whose things the caller may see and change: nil for everybody's.
+    var owner: String? { isAdmin ? nil : userID }
 }

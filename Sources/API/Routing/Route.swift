@@ -17,7 +17,7 @@ struct Route: Sendable {
     /// With its parameters in braces: `/executions/{id}`.
     let template: String
     let place: Place
-    let access: Access
+    let access: RouteAccess
     let handler: Handler
 
     /// The paths that it is served under.
@@ -28,19 +28,19 @@ struct Route: Sendable {
         }
     }
 
-    static func get(_ template: String, _ access: Access, _ handler: @escaping Handler) -> Route {
+    static func get(_ template: String, _ access: RouteAccess, _ handler: @escaping Handler) -> Route {
         Route(method: .get, template: template, place: .api, access: access, handler: handler)
     }
 
-    static func post(_ template: String, _ access: Access, _ handler: @escaping Handler) -> Route {
+    static func post(_ template: String, _ access: RouteAccess, _ handler: @escaping Handler) -> Route {
         Route(method: .post, template: template, place: .api, access: access, handler: handler)
     }
 
-    static func put(_ template: String, _ access: Access, _ handler: @escaping Handler) -> Route {
+    static func put(_ template: String, _ access: RouteAccess, _ handler: @escaping Handler) -> Route {
         Route(method: .put, template: template, place: .api, access: access, handler: handler)
     }
 
-    static func delete(_ template: String, _ access: Access, _ handler: @escaping Handler) -> Route {
+    static func delete(_ template: String, _ access: RouteAccess, _ handler: @escaping Handler) -> Route {
         Route(method: .delete, template: template, place: .api, access: access, handler: handler)
     }
 
@@ -51,11 +51,13 @@ struct Route: Sendable {
 }
 
 /// Who may call a route. What of it they may see or change is the handler's matter: what another user owns is not there.
-enum Access: Sendable, Equatable {
+enum RouteAccess: Sendable, Equatable {
     /// Anybody; without credentials, and without counting for the limit of requests.
     case open
     /// Whoever has credentials, which must hold the scope.
     case user(Scope)
+    /// As `user`, to see executions; or with a token of this one log.
+    case log
     /// Developers and administrators.
     case developer(Scope)
     /// Administrators.
@@ -72,4 +74,6 @@ enum Scope: String, Sendable, CaseIterable {
     case agentsWrite = "agents:write"
     /// The caller's own profile, keys and access.
     case account
+    /// What only administrators may do.
+    case admin
 }

@@ -11,8 +11,14 @@ struct APIContext: RequestContext {
     /// The client's, or its proxy's.
     let peer: String
 
+    private let channel: any Channel
+
     init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
+        channel = source.channel
         peer = source.channel.remoteAddress?.ipAddress ?? "local"
     }
+
+    /// As if the client had left: what waits for it ends.
+    func endInput() { channel.close(mode: .input, promise: nil) }
 }

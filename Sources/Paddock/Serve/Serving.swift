@@ -1,5 +1,6 @@
 import API
 import DockerAPI
+import Entitlements
 import Foundation
 import Glibc
 import Logging
@@ -35,10 +36,19 @@ struct Serving {
 
     private func serve(_ database: Database, _ folder: StateFolder) async throws {
         try await database.migrate()
+        try await makeFirstAdmin(database)
         try await DockerClient.withClient(configuration.docker) { client in
             let host = try RunnerHost(client: client, folder: folder)
             let node = Node(host: host, database: database, configuration: configuration.node, logger: logger)
-            let services = APIServices(readiness: Readiness(database: database, host: host))
+            let watch = ExecutionWatch(database, logger: logger)
+            var executions = ExecutionService.Configuration()
+            executions.admission.queue = configuration.node.queue
+            executions.allowPrivate = configuration.allowPrivate
+            let services = APIServices(
+                database: database, host: host,
+                executions: ExecutionService(
+                    database: database, host: host, logs: node.logs, watch: watch, configuration: executions),
+                verifiers: await verifiers())
             let server = try APIServer(configuration.server, services: services, logger: logger) { [logger] port in
                 logger.info(
                     "serving", metadata: ["address": "\(configuration.server.host)", "port": .stringConvertible(port)])
@@ -49,6 +59,20 @@ struct Serving {
                     services: [.init(service: NodeService(node: node)), .init(service: server)], logger: logger))
             try await runUntilSignal(group)
         }
+    }
+
+    private func verifiers() async -> [any TokenVerifier] {
+        guard let secret = configuration.jwtSecret else { return [] }
+        return [await HMACTokenVerifier(secret: secret, longestLife: configuration.jwtExpiry)]
+    }
+
+    /// The first start makes an administrator. The key is shown on stdout, and nowhere in the log.
+    private func makeFirstAdmin(_ database: Database) async throws {
+        guard let key = try await AccountService(database: database).makeFirstAdmin() else { return }
+        Console.line(
+            "paddock: this is the first start: usr_admin is its administrator, with this key, which is not shown again:"
+        )
+        try Output.write(key + "\n")
     }
 
     /// The first signal stops, the second leaves at once: what runs is the next node's.
@@ -76,5 +100,16 @@ private struct NodeService: Service {
         } onGracefulShutdown: {
             node.stop()
         }
+    }
+}
+
+/// Work that goes on for as long as the server is there, and is cancelled when it stops.
+private struct BackgroundService: Service {
+    let body: @Sendable () async -> Void
+
+    init(_ body: @escaping @Sendable () async -> Void) { self.body = body }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown { await body() }
     }
 }

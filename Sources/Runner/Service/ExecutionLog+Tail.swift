@@ -1,12 +1,10 @@
-import DockerAPI
-
 extension ExecutionLog {
     /// Bytes that are looked at first for the last lines; then four times as many, and so on.
     private static let firstWindow: Int64 = 256 << 10
 
     /// Where the last so many lines begin.
     /// - Parameter stream: count only its lines; nil for both.
-    public func offset(ofLast lines: Int, in stream: LogStream?) async throws -> Int64 {
+    public func offset(ofLast lines: Int, in stream: LogSource?) async throws -> Int64 {
         let end = try await end()
         guard lines > 0 else { return end }
         var window = Self.firstWindow
@@ -21,7 +19,7 @@ extension ExecutionLog {
     }
 
     /// Offsets at which a line begins, of those that hold anything.
-    private func lineBegins(from start: Int64, to end: Int64, _ stream: LogStream?) async throws -> [Int64] {
+    private func lineBegins(from start: Int64, to end: Int64, _ stream: LogSource?) async throws -> [Int64] {
         var begins: [Int64] = []
         // Of the log's beginning it is known; of any other place it is not.
         var isAtBegin = start == 0
@@ -30,7 +28,7 @@ extension ExecutionLog {
             let before = position
             try await forEachRecord(from: position) { record in
                 position = record.end
-                guard case .bytes(let bytes, let source) = record.content, stream == nil || source == stream else {
+                guard case .bytes(let bytes, _) = record.content, stream == nil || record.source == stream else {
                     return
                 }
                 for (index, byte) in bytes.enumerated() {

@@ -1,7 +1,6 @@
 import Crypto
 public import Entitlements
-public import Foundation
-public import Logging
+import Foundation
 import NIOConcurrencyHelpers
 public import Storage
 
@@ -114,7 +113,9 @@ public final class ExecutionService: Sendable {
     }
 
     private func required(_ id: ExecutionID, in executor: some SQLExecutor) async throws -> StoredExecution {
-        guard let stored = try await queue.find(id.description, in: executor) else { throw Self.notFound(id.description) }
+        guard let stored = try await queue.find(id.description, in: executor) else {
+            throw Self.notFound(id.description)
+        }
         return stored
     }
 
@@ -129,7 +130,9 @@ public final class ExecutionService: Sendable {
         switch claim {
         case .new: return nil
         case .known(let executionID):
-            guard let stored = try await queue.find(executionID, in: transaction) else { throw Self.notFound(executionID) }
+            guard let stored = try await queue.find(executionID, in: transaction) else {
+                throw Self.notFound(executionID)
+            }
             return Submitted(execution: stored, isReplayed: true)
         case .mismatch:
             throw Refusal(

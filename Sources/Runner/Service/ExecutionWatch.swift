@@ -93,7 +93,7 @@ public final class ExecutionWatch: Sendable {
         }
     }
 
-    private func hear(_ notification: Notification) {
+    private func hear(_ notification: Storage.Notification) {
         let isOfInterest = state.withLockedValue { state in
             switch notification {
             case .catchUp:
@@ -123,7 +123,9 @@ public final class ExecutionWatch: Sendable {
             if now - lastTick >= Self.tickInterval {
                 lastTick = now
                 state.withLockedValue { state in
-                    for watched in state.watched.values { for watcher in watched.watchers.values { watcher.yield(.tick) } }
+                    for watched in state.watched.values {
+                        for watcher in watched.watchers.values { watcher.yield(.tick) }
+                    }
                 }
             }
         }

@@ -1,5 +1,3 @@
-public import Foundation
-
 /// Why a service does not do what it was asked to, by the contract's codes; §5.
 public struct Refusal: Error, Sendable, CustomStringConvertible {
     /// The kind of refusal. More kinds may come.

@@ -42,7 +42,8 @@ extension Submission {
         func check(_ isRight: Bool, _ path: String, _ message: String) {
             if !isRight { faults.append(.init(path: path, message: message)) }
         }
-        check(environment.count <= Self.environmentCount, "/env", "must have at most \(Self.environmentCount) variables")
+        check(
+            environment.count <= Self.environmentCount, "/env", "must have at most \(Self.environmentCount) variables")
         let bytes = environment.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count + 2 }
         check(bytes <= Self.environmentBytes, "/env", "must have at most \(Self.environmentBytes >> 10) KiB in all")
         for (name, value) in environment.sorted(by: { $0.key < $1.key }) {
@@ -52,7 +53,9 @@ extension Submission {
         }
         check(labels.count <= Self.labelCount, "/labels", "must be at most \(Self.labelCount)")
         for (name, value) in labels.sorted(by: { $0.key < $1.key }) {
-            check(Self.isLabel(name), "/labels", "'\(name.prefix(64))' must be 1 to 63 letters, digits, '.', '_', '/' or '-'")
+            check(
+                Self.isLabel(name), "/labels",
+                "'\(name.prefix(64))' must be 1 to 63 letters, digits, '.', '_', '/' or '-'")
             check(value.count <= 255 && !value.utf8.contains(0), "/labels/\(name)", "must have at most 255 characters")
         }
         for (index, host) in (hosts ?? []).enumerated() {

@@ -64,15 +64,10 @@ public struct ExecutionList: Sendable {
             """)
     }
 
-    /// How many executions of an agent there are in each state, and when the last one was submitted.
-    public func count(
-        agentID: String, in executor: some SQLExecutor
-    ) async throws -> [(state: ExecutionState, count: Int, lastAt: Date)] {
+    /// When the agent's last execution was submitted; nil when there is none.
+    public func lastSubmission(agentID: String, in executor: some SQLExecutor) async throws -> Date? {
         try await executor.query(
-            """
-            SELECT state, count(*) AS number, max(created_at) AS last FROM executions
-            WHERE agent_id = \(agentID) GROUP BY state ORDER BY state
-            """
-        ).map { (try $0["state"], try $0["number"], try $0["last"]) }
+            "SELECT created_at FROM executions WHERE agent_id = \(agentID) ORDER BY created_at DESC LIMIT 1"
+        ).first.map { try $0["created_at"] }
     }
 }

@@ -8,6 +8,11 @@ public struct LogTokens: Sendable {
         public let executionID: String
         /// Who made it.
         public let userID: String
+
+        public init(executionID: String, userID: String) {
+            self.executionID = executionID
+            self.userID = userID
+        }
     }
 
     public init() {}
