@@ -54,11 +54,18 @@ extension ExecutionRun {
             found.withLockedValue {
                 $0.sandbox = sandbox
                 $0.startedAt = launch.startedAt
+                $0.policy = launch.policy
+            }
+            if request.runtime.kernel == .gvisor,
+                let state = try? await host.client.inspectContainer(launch.containerID).state
+            {
+                let cgroup = HostCgroup(pid: state.pid)
+                found.withLockedValue { $0.cgroup = cgroup }
             }
             var pump = OutputPump(nonce: nonce, limits: request.limits, sink: sink) { event in
                 switch event {
                 case .report, .readerGone: break
-                case .trailer(let trailer): feed.yield(.trailer(trailer))
+                case .trailer(let trailer): feed.yield(.trailer(withHostUsage(trailer)))
                 case .complete: feed.yield(.outputComplete)
                 }
             }
