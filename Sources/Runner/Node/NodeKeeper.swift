@@ -10,13 +10,20 @@ struct NodeKeeper: ExecutionKeeper {
     let limits: Limits
     let log: LogWriter
 
-    func willLaunch(_ launch: Launch) async throws { try await store.markRunning(lease, launch, limits) }
+    func willLaunch(_ launch: Launch) async throws {
+        try await store.markRunning(lease, launch, limits)
+        reached(.launchWritten)
+    }
 
     /// Log, then ending: who sees that it has ended can read all of it.
     func hasEnded(_ finished: FinishedExecution) async throws {
         try await log.finish(droppedBytes: finished.droppedLogBytes)
+        reached(.logFinished)
         try await store.finish(lease, finished.execution)
+        reached(.endingWritten)
     }
+
+    func reached(_ step: ExecutionStep) { store.watch?(step, lease.executionID) }
 }
 
 /// Leaves out what is stored already of a log that comes again from its beginning.

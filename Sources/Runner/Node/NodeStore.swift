@@ -11,6 +11,7 @@ struct NodeStore: Sendable {
     /// The node's own; it keeps it when it starts again.
     let name: String
     let logger: Logger
+    var watch: Node.StepWatch?
 
     /// For the sandbox to be made, and to report.
     private static let startLimit: Duration = .seconds(300)
@@ -19,7 +20,9 @@ struct NodeStore: Sendable {
 
     func claim() async throws -> ExecutionQueue.Claim? {
         try await database.transaction(isolation: .readCommitted) { transaction in
-            try await queue.claim(for: name, startingWithin: Self.startLimit, in: transaction)
+            let claim = try await queue.claim(for: name, startingWithin: Self.startLimit, in: transaction)
+            if let claim { watch?(.claiming, claim.lease.executionID) }
+            return claim
         }
     }
 
@@ -37,6 +40,7 @@ struct NodeStore: Sendable {
             try await queue.markRunning(
                 lease, launch: json, for: .seconds(limits.timeoutSeconds + limits.graceSeconds) + Self.slack,
                 in: transaction)
+            watch?(.writingLaunch, lease.executionID)
         }
     }
 
@@ -53,6 +57,7 @@ struct NodeStore: Sendable {
                 try await database.transaction(isolation: .readCommitted) { transaction in
                     try await queue.finish(
                         lease, as: execution.status.stored, ending: ending, usage: stored, in: transaction)
+                    watch?(.writingEnding, lease.executionID)
                 }
             } catch let error as QueueError where error.code == .leaseLost {
                 // A commit whose answer was lost.
