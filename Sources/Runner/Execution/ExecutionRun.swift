@@ -131,6 +131,7 @@ struct ExecutionRun: Sendable {
         let sandbox = found.withLockedValue { $0.sandbox }
         switch action {
         case .launch:
+            keeper?.reached(.verified)
             do {
                 let frame = try launchFrame().serialized()
                 do {
@@ -141,6 +142,7 @@ struct ExecutionRun: Sendable {
                 found.withLockedValue { $0.startedAt = Date() }
                 // Returns when the agent has taken its input. If it fails, the streams' own end says why.
                 try? await sandbox?.launch(frame)
+                keeper?.reached(.frameSent)
             } catch {
                 feed.yield(.failed(.imageError, String(describing: error)))
             }

@@ -15,6 +15,7 @@ struct NodeJob: Sendable {
 
     /// - Throws: when its ending could not be written: whoever takes over finds it as it is.
     func run(_ logs: LogHub, _ control: ExecutionControl) async throws {
+        store.watch?(.claimed, lease.executionID)
         let request: ExecutionRequest
         do {
             request = try await ticket.request(

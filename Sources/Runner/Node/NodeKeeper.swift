@@ -17,7 +17,10 @@ struct NodeKeeper: ExecutionKeeper {
 
     private var limits: Limits { request.limits }
 
-    func willLaunch(_ launch: Launch) async throws { try await store.markRunning(lease, launch, limits) }
+    func willLaunch(_ launch: Launch) async throws {
+        try await store.markRunning(lease, launch, limits)
+        reached(.launchWritten)
+    }
 
     func isStopping() async {
         do {
@@ -32,7 +35,9 @@ struct NodeKeeper: ExecutionKeeper {
     /// Log, then ending: who sees that it has ended can read all of it.
     func hasEnded(_ finished: FinishedExecution) async throws {
         try await log.finish(droppedBytes: finished.droppedLogBytes)
+        reached(.logFinished)
         try await store.finish(lease, finished.execution, receipt: try await receipt(of: finished))
+        reached(.endingWritten)
     }
 
     /// nil for one that never had a sandbox. Signed after its end, with the key that is in use then.
@@ -54,6 +59,8 @@ struct NodeKeeper: ExecutionKeeper {
             offset = last.end
         }
     }
+
+    func reached(_ step: ExecutionStep) { store.watch?(step, lease.executionID) }
 }
 
 /// Leaves out what is stored already of a log that comes again from its beginning.

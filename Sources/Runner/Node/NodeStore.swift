@@ -11,6 +11,7 @@ struct NodeStore: Sendable {
     /// The node's own; it keeps it when it starts again.
     let name: String
     let logger: Logger
+    var watch: Node.StepWatch?
 
     /// For the sandbox to be made, and to report.
     private static let startLimit: Duration = .seconds(300)
@@ -22,6 +23,7 @@ struct NodeStore: Sendable {
             let claim = try await queue.claim(for: name, startingWithin: Self.startLimit, in: transaction)
             if let claim {
                 try await audit("execution.claimed", claim.lease, ["fence": claim.lease.fence], transaction)
+                watch?(.claiming, claim.lease.executionID)
             }
             return claim
         }
@@ -44,6 +46,7 @@ struct NodeStore: Sendable {
                 lease, launch: json, for: .seconds(limits.timeoutSeconds + limits.graceSeconds) + Self.slack,
                 in: transaction)
             try await audit("execution.launched", lease, [:], transaction)
+            watch?(.writingLaunch, lease.executionID)
         }
     }
 
@@ -73,6 +76,7 @@ struct NodeStore: Sendable {
                         try await StoredReceipt.store(receipt, of: lease.executionID, in: transaction)
                     }
                     try await ExecutionEnd.record(before, execution, actor: name, in: transaction)
+                    watch?(.writingEnding, lease.executionID)
                 }
             } catch let error as QueueError where error.code == .leaseLost {
                 // A commit whose answer was lost.

@@ -99,9 +99,9 @@ struct NodeTests {
             let long = try await fixture.submit(fixture.ticket(Self.numbered))
             let short = try await fixture.submit(fixture.ticket("echo begun; sleep 1; echo over"))
             for id in [long, short] { try await eventually { try await !fixture.log(id).isEmpty } }
-            kill(first.processIdentifier, signal)
-            await fixture.end(of: first)
-            #expect(first.terminationStatus == (signal == SIGTERM ? 0 : SIGKILL))
+            first.signal(signal)
+            await first.end()
+            #expect(first.status == (signal == SIGTERM ? 0 : SIGKILL))
             #expect(try await fixture.stored(long).state == .running)
             // The short one may end while nobody is there.
             try await Task.sleep(for: .seconds(2))
@@ -121,41 +121,8 @@ struct NodeTests {
                 #expect(signed.log.stdout == ContentDigest(of: Array(text.utf8)))
                 #expect(signed.policy?.held.isEmpty == false)
             }
-            kill(second.processIdentifier, SIGTERM)
-            await fixture.end(of: second)
-            #expect(second.terminationStatus == 0)
-        }
-    }
-
-    @Test("killed again and again, loses nothing and runs nothing twice", arguments: Backend.allCases)
-    func killedAgainAndAgain(backend: Backend) async throws {
-        try await NodeFixture.with(backend) { fixture in
-            var ids: [ExecutionID] = []
-            for number in 0..<12 {
-                ids.append(try await fixture.submit(fixture.ticket("echo \(number); sleep 0.2; echo end")))
-            }
-            for _ in 0..<6 {
-                let node = try fixture.process()
-                try await Task.sleep(for: .milliseconds(Int.random(in: 100...1200)))
-                kill(node.processIdentifier, SIGKILL)
-                await fixture.end(of: node)
-            }
-            let last = try fixture.process()
-            for (number, id) in ids.enumerated() {
-                let ended = try await fixture.ended(id)
-                // Killed between sending and the agent's beginning, it ends as engine_error or lost, and says so.
-                if ended["status"] as? String == "succeeded" {
-                    #expect(String(decoding: try await fixture.log(id).bytes(), as: UTF8.self) == "\(number)\nend\n")
-                } else {
-                    #expect(["lost", "failed"].contains(ended["status"] as? String), "\(ended)")
-                    #expect(["runner_lost", "engine_error"].contains(ended["reason"] as? String), "\(ended)")
-                }
-            }
-            // Killed between an ending and its sandbox's removal, the next look at the Engine removes it.
-            let host = try fixture.host()
-            try await eventually { try await host.fencedSandboxes().isEmpty }
-            kill(last.processIdentifier, SIGTERM)
-            await fixture.end(of: last)
+            await second.stop()
+            #expect(second.status == 0)
         }
     }
 
