@@ -39,6 +39,8 @@ extension Admission {
     }
 
     /// Decides in a transaction of its own. If it cannot be decided, that is a denial.
+    ///
+    /// When the answer of a commit was lost, it is asked again by the execution's id.
     /// - Parameters:
     ///   - ticket: makes the stored request's text.
     ///   - also: what is written with it; only where it is admitted.
@@ -47,21 +49,26 @@ extension Admission {
         _ request: AdmissionRequest, on database: Database, ticket: (Reservation) throws -> String,
         also: (Reservation, Transaction) async throws -> Void = { _, _ in }
     ) async throws -> Decision {
-        do {
-            return try await database.transaction(isolation: .readCommitted) { transaction in
-                let decision = try await admit(request, in: transaction, ticket: ticket)
-                switch decision {
-                case .admitted(let reservation): try await also(reservation, transaction)
-                case .admittedBefore: break
-                // Rolled back: a denial writes nothing.
-                case .denied(let denial): throw denial
+        for _ in 0..<Self.attempts {
+            do {
+                return try await database.transaction(isolation: .readCommitted) { transaction in
+                    let decision = try await admit(request, in: transaction, ticket: ticket)
+                    if case .admitted(let reservation) = decision { try await also(reservation, transaction) }
+                    return decision
                 }
-                return decision
+            } catch let error as DatabaseError where error.code == .commitUnknown {
+                continue
+            } catch let error as DatabaseError {
+                return .denied(Self.undecided("\(error.code)"))
             }
-        } catch let denial as Denial {
-            return .denied(denial)
-        } catch let error as DatabaseError {
-            return .denied(Denial(.databaseUnavailable, "nothing can be decided now (\(error.code)): try again later"))
         }
+        return .denied(Self.undecided("commit_unknown"))
+    }
+
+    /// For a commit whose answer is lost.
+    private static let attempts = 3
+
+    private static func undecided(_ why: String) -> Denial {
+        Denial(.databaseUnavailable, "nothing can be decided now (\(why)): try again later")
     }
 }

@@ -32,16 +32,35 @@ public struct Admission: Sendable {
 
     /// Decides; when all rules hold, reserves and enqueues.
     ///
-    /// `READ COMMITTED` is enough, and what is fast: see ``admit(_:on:ticket:also:)``. After a denial nothing is written.
+    /// `READ COMMITTED` is enough, and what is fast: see ``admit(_:on:ticket:also:)``. Of a denial nothing is written but
+    /// its entry in the audit trail, if the transaction is committed.
     /// - Parameter ticket: makes the stored request's text.
     /// - Throws: `DatabaseError`, `CancellationError`, and what `ticket` throws: then the transaction must be rolled back.
     public func admit(
         _ request: AdmissionRequest, in transaction: Transaction, ticket: (Reservation) throws -> String
     ) async throws -> Decision {
+        let decision = try await decide(request, in: transaction, ticket: ticket)
+        switch decision {
+        case .admitted(let reservation):
+            try await Audit.append(
+                by: request.userID, "execution.admitted", request.executionID, AuditedReservation(reservation),
+                in: transaction)
+        case .admittedBefore: break
+        case .denied(let denial):
+            try await Audit.append(
+                by: request.userID, "execution.denied", request.executionID, AuditedDenial(request.agentID, denial),
+                in: transaction)
+        }
+        return decision
+    }
+
+    private func decide(
+        _ request: AdmissionRequest, in transaction: Transaction, ticket: (Reservation) throws -> String
+    ) async throws -> Decision {
         let now = now()
-        guard
-            let read = try await Facts.read(request, at: now, settings, isLocking: true, in: transaction)
-        else { return .denied(Self.unknownUser(request)) }
+        guard let read = try await Facts.read(request, at: now, settings, isLocking: true, in: transaction) else {
+            return .denied(Self.unknownUser(request))
+        }
         guard !read.isKnown else { return .admittedBefore }
         var facts = read.facts
         if let denial = Rule.beforeCounting(facts) { return .denied(denial) }

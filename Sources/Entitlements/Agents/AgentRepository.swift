@@ -8,9 +8,13 @@ public struct AgentRepository: Sendable {
     public init(now: @escaping @Sendable () -> Date = { Date() }) { self.now = now }
 
     /// Lists an agent.
-    /// - Parameter ownerID: its developer, who is a user.
+    /// - Parameters:
+    ///   - ownerID: its developer, who is a user.
+    ///   - actor: who does it.
     /// - Throws: ``EntitlementError`` for fields that are wrong, or no such user.
-    public func create(_ draft: AgentDraft, ownerID: String, in transaction: Transaction) async throws -> Agent {
+    public func create(
+        _ draft: AgentDraft, ownerID: String, by actor: String, in transaction: Transaction
+    ) async throws -> Agent {
         let price = try draft.validated()
         guard try await UserRepository().find(ownerID, in: transaction) != nil else {
             throw EntitlementError.notFound("user", ownerID)
@@ -25,12 +29,14 @@ public struct AgentRepository: Sendable {
                 \(draft.executionsPerHour), \(now), \(now))
             """)
         try await insert(draft, version: 1, of: id, at: now, in: transaction)
-        return try await required(id, in: transaction)
+        return try await recorded(id, "agent.created", by: actor, in: transaction)
     }
 
     /// Changes an agent. Where what is run changes, that is a new version; executions keep theirs.
     /// - Throws: ``EntitlementError`` for fields that are wrong, or no such agent.
-    public func update(_ id: String, to draft: AgentDraft, in transaction: Transaction) async throws -> Agent {
+    public func update(
+        _ id: String, to draft: AgentDraft, by actor: String, in transaction: Transaction
+    ) async throws -> Agent {
         let price = try draft.validated()
         try await transaction.execute("UPDATE agents SET updated_at = \(now()) WHERE id = \(id) AND deleted_at IS NULL")
         let before = try await required(id, in: transaction)
@@ -47,7 +53,19 @@ public struct AgentRepository: Sendable {
                 executions_per_hour = \(draft.executionsPerHour)
             WHERE id = \(id)
             """)
-        return try await required(id, in: transaction)
+        return try await recorded(id, "agent.updated", by: actor, in: transaction)
+    }
+
+    private func recorded(
+        _ id: String, _ action: String, by actor: String, in transaction: Transaction
+    ) async throws -> Agent {
+        let agent = try await required(id, in: transaction)
+        let detail = [
+            "name": agent.name, "version": String(agent.version.number), "image": agent.version.imageDigest,
+            "price": "\(agent.price.amount) \(agent.price.token)", "isActive": String(agent.isActive),
+        ]
+        try await Audit.append(by: actor, action, id, detail, in: transaction)
+        return agent
     }
 
     private func insert(

@@ -89,23 +89,29 @@ public struct Gate: Sendable {
     /// - Returns: false when it was paused already; who did it and why stays.
     @discardableResult
     public func pause(
-        by actor: String, reason: String?, at now: Date, in executor: some SQLExecutor
+        by actor: String, reason: String?, at now: Date = Date(), in transaction: Transaction
     ) async throws -> Bool {
-        try await executor.execute(
+        let changed = try await transaction.execute(
             """
             UPDATE settings SET paused_at = \(now), paused_by = \(actor), pause_reason = \(reason)
             WHERE id = 1 AND paused_at IS NULL
-            """) == 1
+            """)
+        guard changed == 1 else { return false }
+        try await Audit.append(by: actor, "admission.paused", "admission", ["reason": reason], in: transaction)
+        return true
     }
 
     /// Admits again.
     /// - Returns: false when it was not paused.
     @discardableResult
-    public func resume(in executor: some SQLExecutor) async throws -> Bool {
-        try await executor.execute(
+    public func resume(by actor: String, in transaction: Transaction) async throws -> Bool {
+        let changed = try await transaction.execute(
             """
             UPDATE settings SET paused_at = NULL, paused_by = NULL, pause_reason = NULL
             WHERE id = 1 AND paused_at IS NOT NULL
-            """) == 1
+            """)
+        guard changed == 1 else { return false }
+        try await Audit.append(by: actor, "admission.resumed", "admission", [String: String](), in: transaction)
+        return true
     }
 }

@@ -25,10 +25,11 @@ public struct APIKeyRepository: Sendable {
     ///   - scopes: empty for everything.
     ///   - requestLimit: requests per window; nil for the server's limit, 0 for none.
     ///   - expiresAt: nil for good.
+    ///   - actor: who makes it.
     /// - Throws: ``EntitlementError``.
     public func create(
         userID: String, name: String, role: Role? = nil, scopes: [String] = [], requestLimit: Int? = nil,
-        expiresAt: Date? = nil, in transaction: Transaction
+        expiresAt: Date? = nil, by actor: String, in transaction: Transaction
     ) async throws -> New {
         guard let user = try await UserRepository().find(userID, in: transaction) else {
             throw EntitlementError.notFound("user", userID)
@@ -57,27 +58,34 @@ public struct APIKeyRepository: Sendable {
             RETURNING \(APIKey.columns)
             """)
         guard let row = rows.first else { throw EntitlementError.notFound("key", id) }
-        return New(key: try APIKey(row), text: text.text)
+        let key = try APIKey(row)
+        try await Audit.append(by: actor, "key.created", id, key, in: transaction)
+        return New(key: key, text: text.text)
     }
 
     /// Gives a key another secret; the old one is good no more. A revoked one stays revoked.
     /// - Throws: ``EntitlementError`` when there is no such key, or it was revoked.
-    public func regenerate(_ id: String, in executor: some SQLExecutor) async throws -> New {
+    public func regenerate(_ id: String, by actor: String, in transaction: Transaction) async throws -> New {
         let text = APIKeyText()
-        let rows = try await executor.query(
+        let rows = try await transaction.query(
             """
             UPDATE api_keys SET prefix = \(text.prefix), hash = \(Self.hash(text.text)), last_used_at = NULL
             WHERE id = \(id) AND revoked_at IS NULL RETURNING \(APIKey.columns)
             """)
         guard let row = rows.first else { throw EntitlementError.notFound("key that is not revoked", id) }
-        return New(key: try APIKey(row), text: text.text)
+        let key = try APIKey(row)
+        try await Audit.append(by: actor, "key.regenerated", id, key, in: transaction)
+        return New(key: key, text: text.text)
     }
 
     /// Ends a key; the next request with it is refused.
     /// - Returns: false when there is no such key, or it was revoked already.
-    public func revoke(_ id: String, in executor: some SQLExecutor) async throws -> Bool {
-        try await executor.execute(
-            "UPDATE api_keys SET revoked_at = \(now()) WHERE id = \(id) AND revoked_at IS NULL") == 1
+    public func revoke(_ id: String, by actor: String, in transaction: Transaction) async throws -> Bool {
+        let changed = try await transaction.execute(
+            "UPDATE api_keys SET revoked_at = \(now()) WHERE id = \(id) AND revoked_at IS NULL")
+        guard changed == 1 else { return false }
+        try await Audit.append(by: actor, "key.revoked", id, [String: String](), in: transaction)
+        return true
     }
 
     public func find(_ id: String, in executor: some SQLExecutor) async throws -> APIKey? {

@@ -48,11 +48,12 @@ public struct Ledger: Sendable {
     /// - Parameters:
     ///   - cents: from 1.
     ///   - reference: the payment's own id. The same again adds nothing.
+    ///   - actor: who says so.
     /// - Returns: false when that payment is in the ledger already.
     /// - Throws: ``EntitlementError``.
     @discardableResult
     public func deposit(
-        _ cents: Int, to userID: String, reference: String, in transaction: Transaction
+        _ cents: Int, to userID: String, reference: String, by actor: String, in transaction: Transaction
     ) async throws -> Bool {
         guard cents >= 1, !reference.isEmpty else {
             throw EntitlementError(validating: [.init(path: "cents", message: "must be 1 or more, with a reference")])
@@ -64,6 +65,8 @@ public struct Ledger: Sendable {
         guard isNew else { return false }
         account.balanceCents += cents
         try await account.store(in: transaction)
+        try await Audit.append(
+            by: actor, "user.deposit", userID, ["cents": cents], in: transaction)
         return true
     }
 

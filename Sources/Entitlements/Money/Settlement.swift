@@ -92,10 +92,11 @@ public struct Settlement: Sendable {
     /// - Parameters:
     ///   - cents: from 1; nil for all that was charged and not refunded.
     ///   - reference: the refund's own id. The same again gives nothing.
+    ///   - actor: who gives it back.
     /// - Returns: the cents that were given back: 0 when this refund was made before.
     /// - Throws: ``EntitlementError`` when there is nothing to give back, or less than that.
     public func refund(
-        _ executionID: String, cents: Int? = nil, reference: String, in transaction: Transaction
+        _ executionID: String, cents: Int? = nil, reference: String, by actor: String, in transaction: Transaction
     ) async throws -> Int {
         let now = now()
         guard let held = try await Held.locked(executionID, in: transaction), held.settledAt != nil else {
@@ -121,6 +122,7 @@ public struct Settlement: Sendable {
             held.refundLegs(amount), transfer: transfer, kind: .refund, executionID: executionID, reference: reference,
             in: transaction)
         try await UsageRecords().refund(amount, held.userID, held.agentID, at: now, in: transaction)
+        try await Audit.append(by: actor, "execution.refunded", executionID, ["cents": amount], in: transaction)
         return amount
     }
 }

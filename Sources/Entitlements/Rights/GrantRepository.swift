@@ -46,22 +46,32 @@ public struct GrantRepository: Sendable {
                 expires_at, uses_limit, uses, checked_at, revoked_at
             """)
         guard let row = rows.first else { throw EntitlementError.notFound("grant", userID) }
-        return try Grant(row)
+        let grant = try Grant(row)
+        try await Audit.append(by: actor, "entitlement.granted", userID, grant, in: transaction)
+        return grant
     }
 
     /// Takes rights away; every decision from now on sees it.
-    /// - Parameter source: nil for all sources.
+    /// - Parameters:
+    ///   - source: nil for all sources.
+    ///   - actor: who does it.
     /// - Returns: how many there were.
     @discardableResult
     public func revoke(
-        userID: String, agentID: String, source: Grant.Source? = nil, in executor: some SQLExecutor
+        userID: String, agentID: String, source: Grant.Source? = nil, by actor: String, in transaction: Transaction
     ) async throws -> Int {
         let ofSource: SQL = source.map { "AND source = \($0)" } ?? ""
-        return try await executor.execute(
+        let revoked = try await transaction.execute(
             """
             UPDATE grants SET revoked_at = \(now())
             WHERE user_id = \(userID) AND agent_id = \(agentID) AND revoked_at IS NULL \(ofSource)
             """)
+        if revoked > 0 {
+            try await Audit.append(
+                by: actor, "entitlement.revoked", userID, ["agentId": agentID, "source": source?.rawValue],
+                in: transaction)
+        }
+        return revoked
     }
 
     /// Rights that are not revoked, by user, agent and source.

@@ -71,7 +71,7 @@ public struct ChainRights: Sendable {
                     userID: userID, agentID: agentID, source: .chain, by: "chain", in: transaction)
             } else {
                 try await GrantRepository(now: now).revoke(
-                    userID: userID, agentID: agentID, source: .chain, in: transaction)
+                    userID: userID, agentID: agentID, source: .chain, by: "chain", in: transaction)
             }
         }
         return hasRight ? .confirmed : .absent

@@ -1,5 +1,5 @@
 /// What an admin changes of a user's access; CONTRACT §5, `PUT /users/{id}/access`. What is not given stays.
-public struct AccessChange: Sendable, Equatable, Decodable {
+public struct AccessChange: Sendable, Equatable, Codable {
     /// A value that can be given, given as null, or not given.
     public enum Field<Value: Sendable & Equatable & Decodable>: Sendable, Equatable {
         /// Stays as it is.
@@ -50,6 +50,19 @@ public struct AccessChange: Sendable, Equatable, Decodable {
         executionsPerHour = try field(.executionsPerHour)
         executionsPerDay = try field(.executionsPerDay)
         maxConcurrent = try field(.maxConcurrent)
+    }
+
+    /// What is given, and nothing else.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encodeIfPresent(tier, forKey: .tier)
+        try container.encodeIfPresent(suspended, forKey: .suspended)
+        try container.encodeIfPresent(balanceCents, forKey: .balanceCents)
+        let fields: [(CodingKeys, Field<Int>)] = [
+            (.monthlyLimitCents, monthlyLimitCents), (.executionsPerHour, executionsPerHour),
+            (.executionsPerDay, executionsPerDay), (.maxConcurrent, maxConcurrent),
+        ]
+        for case (let key, .set(let value)) in fields { try container.encode(value, forKey: key) }
     }
 
     func validate() throws {

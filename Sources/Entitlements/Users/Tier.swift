@@ -52,7 +52,7 @@ public struct TierRepository: Sendable {
 
     /// Changes a tier; from the next decision on it holds for all its users.
     /// - Throws: ``EntitlementError`` when there is no such tier, or a number is negative.
-    public func update(_ tier: Tier, in executor: some SQLExecutor) async throws {
+    public func update(_ tier: Tier, by actor: String, in transaction: Transaction) async throws {
         let numbers = [
             ("executionsPerDay", tier.executionsPerDay), ("executionsPerHour", tier.executionsPerHour),
             ("maxConcurrent", tier.maxConcurrent), ("maxHosts", tier.maxHosts),
@@ -61,7 +61,7 @@ public struct TierRepository: Sendable {
             EntitlementError.Field(path: $0.0, message: "must be 0 or more, is \($0.1)")
         }
         if !wrong.isEmpty { throw EntitlementError(validating: wrong) }
-        let changed = try await executor.execute(
+        let changed = try await transaction.execute(
             """
             UPDATE tiers SET executions_per_day = \(tier.executionsPerDay),
                 executions_per_hour = \(tier.executionsPerHour), max_concurrent = \(tier.maxConcurrent),
@@ -70,5 +70,6 @@ public struct TierRepository: Sendable {
             WHERE number = \(tier.number)
             """)
         guard changed == 1 else { throw EntitlementError.notFound("tier", "\(tier.number)") }
+        try await Audit.append(by: actor, "tier.changed", "tier \(tier.number)", tier, in: transaction)
     }
 }

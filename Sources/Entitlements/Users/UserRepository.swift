@@ -62,9 +62,13 @@ public struct UserRepository: Sendable {
         return try await required(id, in: executor)
     }
 
-    public func setRole(_ id: String, to role: Role, in executor: some SQLExecutor) async throws -> User {
-        try await executor.execute("UPDATE users SET role = \(role) WHERE id = \(id)")
-        return try await required(id, in: executor)
+    public func setRole(
+        _ id: String, to role: Role, by actor: String, in transaction: Transaction
+    ) async throws -> User {
+        try await transaction.execute("UPDATE users SET role = \(role) WHERE id = \(id)")
+        let user = try await required(id, in: transaction)
+        try await Audit.append(by: actor, "user.role", id, ["role": role], in: transaction)
+        return user
     }
 
     /// Changes what a user may have. A balance is set by an entry in the ledger that makes up the difference.
@@ -94,6 +98,7 @@ public struct UserRepository: Sendable {
                 &account, by: balance - account.balanceCents, actor: actor, in: transaction)
         }
         try await account.store(in: transaction)
+        try await Audit.append(by: actor, "user.access", id, change, in: transaction)
     }
 
     private func required(_ id: String, in executor: some SQLExecutor) async throws -> User {

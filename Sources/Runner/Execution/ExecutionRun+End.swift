@@ -62,8 +62,11 @@ extension ExecutionRun {
                 await Self.waitForExit(name, client)
                 await lookedUp
             }
-            if acknowledged, await Self.remove(name, force: false, client) == nil { return nil }
-            return await Self.remove(name, force: true, client)
+            keeper?.reached(.exited)
+            var failure = acknowledged ? await Self.remove(name, force: false, client) : nil
+            if !acknowledged || failure != nil { failure = await Self.remove(name, force: true, client) }
+            if failure == nil { keeper?.reached(.removed) }
+            return failure
         }.value
     }
 

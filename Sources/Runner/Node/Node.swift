@@ -7,6 +7,9 @@ public import Storage
 
 /// Runs what is in the queue on this host's Engine, until it is told to stop.
 public final class Node: Sendable {
+    /// Told of each step of each execution, by the execution's id; the execution waits for its return.
+    public typealias StepWatch = @Sendable (_ step: ExecutionStep, _ execution: String) -> Void
+
     public struct Configuration: Sendable {
         /// Executions at once.
         public var slots = 8
@@ -15,6 +18,10 @@ public final class Node: Sendable {
         public var stopLimit: Duration = .seconds(30)
         /// From one look at the Engine and the queue to the next.
         public var reconcileInterval: Duration = .seconds(60)
+        /// Which logs are kept.
+        public var retention = LogRetention.Limits()
+        /// nil but for tests.
+        public var watch: StepWatch?
 
         public init() {}
     }
@@ -52,7 +59,7 @@ public final class Node: Sendable {
         trail = AuditTrail(database)
         store = NodeStore(
             database: database, queue: ExecutionQueue(configuration.queue), name: "node-\(host.folder.id)",
-            logger: logger)
+            logger: logger, watch: configuration.watch)
     }
 
     /// Claims nothing more. ``run()`` returns when what runs has ended, or ``Configuration/stopLimit`` has passed: what
@@ -184,6 +191,11 @@ public final class Node: Sendable {
             } catch {
                 logger.warning("could not reconcile", metadata: ["error": "\(error)"])
             }
+            do {
+                try await LogRetention(repository: logs.repository, limits: configuration.retention).run()
+            } catch {
+                logger.warning("old logs were not dropped", metadata: ["error": "\(error)"])
+            }
             try? await Task.sleep(for: configuration.reconcileInterval)
         }
     }
@@ -221,6 +233,10 @@ public final class Node: Sendable {
             }
             logger.info("removing a sandbox without an owner", metadata: ["execution": "\(sandbox.execution)"])
             await host.remove(sandbox)
+        }
+        // What else an earlier life has left: its file, its sockets.
+        for failure in try await host.reap().failed {
+            logger.warning("a container without an owner was not removed", metadata: ["error": "\(failure)"])
         }
     }
 
