@@ -66,7 +66,7 @@ struct PaddockCommand: AsyncParsableCommand {
                     SubmitCommand.self, PsCommand.self, ShowExecutionCommand.self, LogsCommand.self, WaitCommand.self,
                     CancelCommand.self,
                 ]),
-            CommandGroup(name: "Receipts:", subcommands: [ReceiptCommand.self]),
+            CommandGroup(name: "Receipts and audit:", subcommands: [ReceiptCommand.self, AuditCommand.self]),
         ]
     )
 }

@@ -6,9 +6,15 @@ public protocol ExecutionKeeper: Sendable {
     /// - Throws: when it must not run, as when somebody else has the execution.
     func willLaunch(_ launch: Launch) async throws
 
+    /// Its agent is being told to end.
+    func isStopping() async
+
     /// It has ended, and its whole log is written. Its sandbox is removed when this returns.
     /// - Throws: when the sandbox must stay as it is.
     func hasEnded(_ finished: FinishedExecution) async throws
+
+    /// Told of each step that the run has taken; it waits for this.
+    func reached(_ step: ExecutionStep)
 }
 
 /// What it takes to find a sandbox again, and to go on with it.
@@ -18,4 +24,6 @@ public struct Launch: Sendable, Codable, Equatable {
     let nonce: String
     let uid: UInt32
     public let startedAt: Date
+    /// What was looked at before it.
+    let policy: PolicyEvidence?
 }

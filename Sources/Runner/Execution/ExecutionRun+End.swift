@@ -2,6 +2,7 @@ import DockerAPI
 import Entitlements
 import Foundation
 import NIOConcurrencyHelpers
+import Storage
 
 /// The account of a run, and the removal of its sandbox.
 extension ExecutionRun {
@@ -20,6 +21,8 @@ extension ExecutionRun {
         var finished = await finished(ending, createdAt: createdAt, finishedAt: finishedAt, egress: egress)
         do {
             try await keeper.hasEnded(finished)
+        } catch let error as QueueError where error.code == .leaseLost {
+            // Somebody has ended it in our place, and nobody comes back to it.
         } catch {
             // Whoever takes over finds it as it is.
             host.keep(user)
@@ -59,8 +62,11 @@ extension ExecutionRun {
                 await Self.waitForExit(name, client)
                 await lookedUp
             }
-            if acknowledged, await Self.remove(name, force: false, client) == nil { return nil }
-            return await Self.remove(name, force: true, client)
+            keeper?.reached(.exited)
+            var failure = acknowledged ? await Self.remove(name, force: false, client) : nil
+            if !acknowledged || failure != nil { failure = await Self.remove(name, force: true, client) }
+            if failure == nil { keeper?.reached(.removed) }
+            return failure
         }.value
     }
 

@@ -13,13 +13,16 @@ extension ExecutionRun {
                 $0.sandbox = sandbox
                 $0.uid = policy.uid
             }
+            keeper?.reached(.created)
             async let started: Void = start(sandbox, feed)
             var pump = OutputPump(nonce: nonce, limits: request.limits, sink: sink) { event in
                 switch event {
                 case .report(let report) where needsHost(report, policy):
                     Task { feed.yield(await verdictWithHost(on: report, policy, sandbox)) }
                 case .report(let report): feed.yield(verdict(on: report, policy))
-                case .trailer(let trailer): feed.yield(.trailer(withHostUsage(trailer)))
+                case .trailer(let trailer):
+                    keeper?.reached(.trailerSeen)
+                    feed.yield(.trailer(withHostUsage(trailer)))
                 case .complete: feed.yield(.outputComplete)
                 case .readerGone:
                     feed.yield(
@@ -54,18 +57,33 @@ extension ExecutionRun {
             found.withLockedValue {
                 $0.sandbox = sandbox
                 $0.startedAt = launch.startedAt
+                $0.policy = launch.policy
+            }
+            if request.runtime.kernel == .gvisor,
+                let state = try? await host.client.inspectContainer(launch.containerID).state
+            {
+                let cgroup = HostCgroup(pid: state.pid)
+                found.withLockedValue { $0.cgroup = cgroup }
             }
             var pump = OutputPump(nonce: nonce, limits: request.limits, sink: sink) { event in
                 switch event {
                 case .report, .readerGone: break
-                case .trailer(let trailer): feed.yield(.trailer(trailer))
+                case .trailer(let trailer):
+                    keeper?.reached(.trailerSeen)
+                    feed.yield(.trailer(withHostUsage(trailer)))
                 case .complete: feed.yield(.outputComplete)
                 }
             }
             let lost = await pump.run(try await host.client.containerLogs(launch.containerID, follow: true))
             let log = pump.limiter
             found.withLockedValue { $0.log = log }
-            feed.yield(await afterTheStreams(sandbox, lost))
+            let event = await afterTheStreams(sandbox, lost)
+            if case .connectionLost = event {
+                // Where the frame did not arrive whole, nothing has run; whether it did, nobody can say any more.
+                feed.yield(.failed(.runnerLost, "the runner went away, and what it ran left no result"))
+            } else {
+                feed.yield(event)
+            }
         } catch {
             feed.yield(failure(error))
         }
@@ -86,6 +104,7 @@ extension ExecutionRun {
     private func start(_ sandbox: Sandbox, _ feed: Feed) async {
         do {
             try await sandbox.start()
+            keeper?.reached(.started)
         } catch {
             feed.yield(failure(error))
         }

@@ -42,7 +42,7 @@ struct ExecutionRun: Sendable {
     var containerName: String { request.fence.map { "\(request.id).\($0)" } ?? request.id.description }
 
     func toEnd(_ control: ExecutionControl) async -> FinishedExecution {
-        let createdAt = Date()
+        let createdAt = request.createdAt
         let user: SandboxUser
         let policy: SandboxPolicy
         var proxy: EgressProxy?
@@ -72,11 +72,11 @@ struct ExecutionRun: Sendable {
     func toEnd(adopting launch: Launch, _ control: ExecutionControl) async -> FinishedExecution {
         let user: SandboxUser
         do {
-            user = try host.folder.lockUser(uid: launch.uid)
+            user = try host.takeBackUser(uid: launch.uid) ?? host.folder.lockUser(uid: launch.uid)
         } catch {
             // Another runner has it, and writes down its end.
             let ending = Ending.failed(.engineError, String(describing: error))
-            return await finished(ending, createdAt: launch.startedAt, finishedAt: Date(), egress: nil)
+            return await finished(ending, createdAt: request.createdAt, finishedAt: Date(), egress: nil)
         }
         let gone = Duration.seconds(Date().timeIntervalSince(launch.startedAt))
         let remaining = max(.zero, .seconds(request.limits.timeoutSeconds) - gone)
@@ -85,7 +85,7 @@ struct ExecutionRun: Sendable {
         } _: {
             await followAndPump(launch, $0)
         }
-        return await accountAndRemove(ending, user, createdAt: launch.startedAt, finishedAt: Date(), egress: nil)
+        return await accountAndRemove(ending, user, createdAt: request.createdAt, finishedAt: Date(), egress: nil)
     }
 
     // MARK: The life
@@ -100,6 +100,7 @@ struct ExecutionRun: Sendable {
             var lifecycle = ExecutionLifecycle(limits: request.limits)
             let feed = control.feed
             var actions = begin(&lifecycle)
+            var isStopping = false
             group.addTask { await pump(feed) }
             var events = control.events.makeAsyncIterator()
             while true {
@@ -111,6 +112,10 @@ struct ExecutionRun: Sendable {
                     group.addTask { await carryOut(action, feed) }
                 }
                 if lifecycle.isEnding { sink.executionIsEnding() }
+                if let keeper, lifecycle.status == .stopping, !isStopping {
+                    isStopping = true
+                    group.addTask { await keeper.isStopping() }
+                }
                 guard let event = await events.next(isolation: nil) else {
                     group.cancelAll()
                     return .failed(.engineError, "the run lost its events")
@@ -126,6 +131,7 @@ struct ExecutionRun: Sendable {
         let sandbox = found.withLockedValue { $0.sandbox }
         switch action {
         case .launch:
+            keeper?.reached(.verified)
             do {
                 let frame = try launchFrame().serialized()
                 do {
@@ -136,6 +142,7 @@ struct ExecutionRun: Sendable {
                 found.withLockedValue { $0.startedAt = Date() }
                 // Returns when the agent has taken its input. If it fails, the streams' own end says why.
                 try? await sandbox?.launch(frame)
+                keeper?.reached(.frameSent)
             } catch {
                 feed.yield(.failed(.imageError, String(describing: error)))
             }
@@ -158,9 +165,11 @@ struct ExecutionRun: Sendable {
 
     /// Nothing runs that nobody could find again.
     private func keep(_ sandbox: Sandbox?) async throws {
-        guard let keeper, let sandbox, let uid = found.withLockedValue({ $0.uid }) else { return }
+        let found = self.found.withLockedValue { $0 }
+        guard let keeper, let sandbox, let uid = found.uid else { return }
         try await keeper.willLaunch(
-            Launch(containerID: sandbox.containerID, nonce: nonce, uid: uid, startedAt: Date()))
+            Launch(
+                containerID: sandbox.containerID, nonce: nonce, uid: uid, startedAt: Date(), policy: found.policy))
     }
 
     /// What goes before the agent's command, if its calls are recorded.

@@ -17,14 +17,18 @@ extension Migration {
                 launch \(.text),
                 ending \(.text),
                 created_at BIGINT NOT NULL,
+                claimed_at BIGINT,
                 started_at BIGINT,
+                stopping_at BIGINT,
                 finished_at BIGINT,
+                log_slot BIGINT,
                 deadline BIGINT NOT NULL,
                 cancel_requested_at BIGINT,
+                cancel_grace_ms BIGINT,
+                cancel_reason \(.text),
                 fence BIGINT NOT NULL DEFAULT 0,
                 lease_holder \(.text),
                 lease_expires_at BIGINT,
-                heartbeat_at BIGINT,
                 CHECK ((lease_holder IS NULL) = (lease_expires_at IS NULL)),
                 CHECK ((lease_holder IS NOT NULL) = (state IN ('starting', 'running', 'stopping'))),
                 CHECK ((finished_at IS NULL) = (state IN ('queued', 'starting', 'running', 'stopping'))),
@@ -60,6 +64,19 @@ extension Migration {
                 max_memory_bytes BIGINT NOT NULL,
                 log_bytes BIGINT NOT NULL,
                 egress_bytes BIGINT NOT NULL
+            )
+            """,
+            // Sealed, and removed with the end.
+            """
+            CREATE TABLE execution_secrets (
+                execution_id \(.text) NOT NULL PRIMARY KEY REFERENCES executions (id) ON DELETE CASCADE,
+                sealed \(.bytes) NOT NULL
+            )
+            """,
+            """
+            CREATE TABLE execution_receipts (
+                execution_id \(.text) NOT NULL PRIMARY KEY REFERENCES executions (id) ON DELETE CASCADE,
+                receipt \(.text) NOT NULL
             )
             """,
         ])
