@@ -21,6 +21,8 @@ public struct ExecutionTicket: Sendable, Codable, Equatable {
     public var runtime: String?
     public var seccomp: SeccompRequest?
     public var outputSchema: JSONValue?
+    /// The submitter's own.
+    public var labels: [String: String] = [:]
 
     public init(agentID: String, userID: String, image: String, limits: Limits, input: String) {
         self.agentID = agentID
@@ -49,6 +51,7 @@ extension ExecutionTicket {
         request.userID = userID
         request.environment = environment
         request.secrets = secrets.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        request.labels = labels
         request.runtime = runtime
         request.seccomp = seccomp
         request.outputSchema = try outputSchema.map { try JSONSchema($0) }
