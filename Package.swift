@@ -44,6 +44,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary("stdc++")]
         ),
         .plugin(name: "EmbedPrograms", capability: .buildTool()),
+        .plugin(name: "EmbedFiles", capability: .buildTool()),
         .target(
             name: "DockerAPI",
             dependencies: [
@@ -115,7 +116,9 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
-            swiftSettings: settings
+            exclude: ["OpenAPI", "Web/Site"],
+            swiftSettings: settings,
+            plugins: ["EmbedFiles"]
         ),
         .executableTarget(
             name: "Paddock",
