@@ -57,7 +57,8 @@ struct PaddockCommand: AsyncParsableCommand {
         abstract: "Runs other people's agents behind a fence.",
         version: "0.1.0",
         subcommands: [
-            RunCommand.self, CheckCommand.self, DoctorCommand.self, SeccompCommand.self, ReceiptCommand.self,
+            RunCommand.self, ServeCommand.self, CheckCommand.self, DoctorCommand.self, SeccompCommand.self,
+            ReceiptCommand.self, AuditCommand.self,
         ]
     )
 }

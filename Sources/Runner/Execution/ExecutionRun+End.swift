@@ -2,6 +2,7 @@ import DockerAPI
 import Entitlements
 import Foundation
 import NIOConcurrencyHelpers
+import Storage
 
 /// The account of a run, and the removal of its sandbox.
 extension ExecutionRun {
@@ -20,6 +21,8 @@ extension ExecutionRun {
         var finished = await finished(ending, createdAt: createdAt, finishedAt: finishedAt, egress: egress)
         do {
             try await keeper.hasEnded(finished)
+        } catch let error as QueueError where error.code == .leaseLost {
+            // Somebody has ended it in our place, and nobody comes back to it.
         } catch {
             // Whoever takes over finds it as it is.
             host.keep(user)

@@ -42,7 +42,7 @@ struct ExecutionRun: Sendable {
     var containerName: String { request.fence.map { "\(request.id).\($0)" } ?? request.id.description }
 
     func toEnd(_ control: ExecutionControl) async -> FinishedExecution {
-        let createdAt = Date()
+        let createdAt = request.createdAt
         let user: SandboxUser
         let policy: SandboxPolicy
         var proxy: EgressProxy?
@@ -72,11 +72,11 @@ struct ExecutionRun: Sendable {
     func toEnd(adopting launch: Launch, _ control: ExecutionControl) async -> FinishedExecution {
         let user: SandboxUser
         do {
-            user = try host.folder.lockUser(uid: launch.uid)
+            user = try host.takeBackUser(uid: launch.uid) ?? host.folder.lockUser(uid: launch.uid)
         } catch {
             // Another runner has it, and writes down its end.
             let ending = Ending.failed(.engineError, String(describing: error))
-            return await finished(ending, createdAt: launch.startedAt, finishedAt: Date(), egress: nil)
+            return await finished(ending, createdAt: request.createdAt, finishedAt: Date(), egress: nil)
         }
         let gone = Duration.seconds(Date().timeIntervalSince(launch.startedAt))
         let remaining = max(.zero, .seconds(request.limits.timeoutSeconds) - gone)
@@ -85,7 +85,7 @@ struct ExecutionRun: Sendable {
         } _: {
             await followAndPump(launch, $0)
         }
-        return await accountAndRemove(ending, user, createdAt: launch.startedAt, finishedAt: Date(), egress: nil)
+        return await accountAndRemove(ending, user, createdAt: request.createdAt, finishedAt: Date(), egress: nil)
     }
 
     // MARK: The life
@@ -100,6 +100,7 @@ struct ExecutionRun: Sendable {
             var lifecycle = ExecutionLifecycle(limits: request.limits)
             let feed = control.feed
             var actions = begin(&lifecycle)
+            var isStopping = false
             group.addTask { await pump(feed) }
             var events = control.events.makeAsyncIterator()
             while true {
@@ -111,6 +112,10 @@ struct ExecutionRun: Sendable {
                     group.addTask { await carryOut(action, feed) }
                 }
                 if lifecycle.isEnding { sink.executionIsEnding() }
+                if let keeper, lifecycle.status == .stopping, !isStopping {
+                    isStopping = true
+                    group.addTask { await keeper.isStopping() }
+                }
                 guard let event = await events.next(isolation: nil) else {
                     group.cancelAll()
                     return .failed(.engineError, "the run lost its events")

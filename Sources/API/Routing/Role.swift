@@ -1,0 +1,1 @@
+enum Role: String { case user, developer, admin }

@@ -1,0 +1,80 @@
+import API
+import DockerAPI
+import Foundation
+import Glibc
+import Logging
+import Runner
+import ServiceLifecycle
+import Storage
+
+/// A server's whole life: database, Engine, node and HTTP, from the first to the last.
+struct Serving {
+    let configuration: ServeConfiguration
+    private let output = LogOutput()
+    private let logger: Logger
+
+    init(_ configuration: ServeConfiguration) {
+        self.configuration = configuration
+        let (output, level) = (output, configuration.logLevel)
+        logger = Logger(label: "paddock") { JSONLog(label: $0, level: level, output: output) }
+    }
+
+    func run() async throws {
+        let folder = try StateFolder(environment: configuration.environment)
+        let location = try DatabaseLocation(url: configuration.databaseURL, stateFolder: folder.path)
+        let database = Database(location, configuration: configuration.database, logger: logger)
+        do {
+            try await serve(database, folder)
+            await database.close()
+        } catch {
+            await database.close()
+            throw error
+        }
+        output.flush(within: .seconds(1))
+    }
+
+    private func serve(_ database: Database, _ folder: StateFolder) async throws {
+        try await database.migrate()
+        try await DockerClient.withClient(configuration.docker) { client in
+            let host = try RunnerHost(client: client, folder: folder)
+            let node = Node(host: host, database: database, configuration: configuration.node, logger: logger)
+            let services = APIServices(readiness: Readiness(database: database, host: host))
+            let server = try APIServer(configuration.server, services: services, logger: logger) { [logger] port in
+                logger.info(
+                    "serving", metadata: ["address": "\(configuration.server.host)", "port": .stringConvertible(port)])
+            }
+            // Stopped from the last to the first: while requests come to their end, the node still runs.
+            let group = ServiceGroup(
+                configuration: .init(
+                    services: [.init(service: NodeService(node: node)), .init(service: server)], logger: logger))
+            try await runUntilSignal(group)
+        }
+    }
+
+    /// The first signal stops, the second leaves at once: what runs is the next node's.
+    private func runUntilSignal(_ group: ServiceGroup) async throws {
+        let interrupts = Interrupts { [logger, output] signal, nth in
+            if nth > 1 {
+                output.flush(within: .milliseconds(200))
+                _exit(128 + signal)
+            }
+            logger.info("stopping", metadata: ["signal": .stringConvertible(Int(signal))])
+            Task { await group.triggerGracefulShutdown() }
+        }
+        try await group.run()
+        withExtendedLifetime(interrupts) {}
+    }
+}
+
+/// A node as a service: when it is told to stop it claims nothing more, and lets run what runs for a while.
+private struct NodeService: Service {
+    let node: Node
+
+    func run() async throws {
+        try await withGracefulShutdownHandler {
+            try await node.run()
+        } onGracefulShutdown: {
+            node.stop()
+        }
+    }
+}
