@@ -18,6 +18,6 @@ struct HealthRoutes {
 
 extension RouteTable {
     init(services: APIServices) {
-        routes = HealthRoutes(services: services).routes
+        routes = HealthRoutes(services: services).routes + WebRoutes().routes
     }
 }
