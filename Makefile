@@ -5,7 +5,7 @@ PADDOCK := .build/release/paddock
 RELEASE := swift build -c release --product paddock --static-swift-stdlib -Xlinker --strip-all
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check format bench fuzz demo images docs clean
+.PHONY: help build test check format bench fuzz demo images image docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,14 @@ demo: ## from nothing to an agent that runs: set-up, release build, two sample r
 images: ## make the base images and build every sample agent as paddock/NAME
 	@scripts/setup.sh run
 	@images/agents.py build
+
+image: ## build paddock in release, and its own image paddock/server:latest
+	@scripts/setup.sh run
+	$(RELEASE)
+	@/usr/bin/python3 images/base/build.py runtime
+	@mkdir -p .build/image
+	@cp .build/release/paddock .build/image/paddock
+	docker build --quiet --tag paddock/server:latest --file packaging/Dockerfile .build/image
 
 docs: ## check that every relative link in the documents leads somewhere
 	@python3 scripts/check-links.py
