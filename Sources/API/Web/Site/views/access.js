@@ -14,17 +14,17 @@ export function accessTiles(access, requests = null) {
     text && h("p", {}, text));
   const left = ({ limit, used, remaining }) => [number(remaining), h("small", {}, ` of ${number(limit)} left`)];
   const reset = ({ resetAt }) => resetAt && ["Resets ", h("time", { datetime: resetAt, title: when(resetAt) }, relative(resetAt)), "."];
-  const { balance } = access;
   return h("div", { class: "tiles" },
     tile("Tier", access.tier, null, access.suspended ? "Suspended: nothing can be run." : null),
     tile("Executions today", left(access.quota), access.quota, reset(access.quota)),
     tile("Executions an hour", left(access.rate), access.rate, reset(access.rate)),
-    tile("At once", left(access.concurrency), access.concurrency, null),
-    tile("Balance", cents(balance.balanceCents), null,
-      balance.reservedCents > 0 ? `${cents(balance.reservedCents)} of it reserved for what runs.` : null),
-    tile("This month", cents(balance.monthlyUsedCents),
-      balance.monthlyLimitCents !== null && { used: balance.monthlyUsedCents, limit: balance.monthlyLimitCents },
-      [balance.monthlyLimitCents === null ? "No monthly limit. " : `Of ${cents(balance.monthlyLimitCents)}. `, reset(balance)]),
+    tile("At once", left(access.concurrent), access.concurrent, null),
+    tile("Balance", cents(access.balanceCents), null,
+      access.reservedCents > 0 ? `${cents(access.reservedCents)} of it reserved for what runs.` : null),
+    tile("Spent this month", cents(access.monthSpentCents),
+      access.monthlyLimitCents !== null && { used: access.monthSpentCents, limit: access.monthlyLimitCents },
+      [access.monthlyLimitCents === null ? "No monthly limit. " : `Of ${cents(access.monthlyLimitCents)}. `, reset({ resetAt: access.monthResetAt })]),
+    access.advance && tile("In advance", number(access.advance.remaining), null, `Reserved until ${when(access.advance.until)}.`),
     requests?.limit && tile("Requests", left({ ...requests, used: requests.limit - requests.remaining }),
       { limit: requests.limit, used: requests.limit - requests.remaining },
       `Whole again ${relative(new Date(Date.now() + requests.seconds * 1000).toISOString())}.`));

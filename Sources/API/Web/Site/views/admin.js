@@ -59,7 +59,7 @@ async function nodeSheet(root, signal) {
   fill(root, h("div", { class: "tiles" },
     sheet("Readiness", h("p", {}, h("span", { class: `status ${ready.status === "ready" ? "ok" : "failed"}` }, ready.status)),
       facts(Object.entries(ready.checks).map(([name, check]) =>
-        [name, [h("span", { class: `status ${check.status === "ok" ? "ok" : "failed"}` }, check.status), check.message && h("div", { class: "muted" }, check.message)]]))),
+        [name, [h("span", { class: `status ${check.status === "ok" ? "ok" : "failed"}` }, check.status), h("div", { class: "muted" }, check.detail)]]))),
     sheet("This node", facts(figures.filter(([name]) => sum(name) !== undefined).map(([name, title, shown]) => [title, shown(sum(name))])),
       h("p", {}, h("a", { href: "/metrics" }, "All metrics")))));
 }
@@ -69,7 +69,8 @@ async function usersSheet(root, signal) {
   fill(root, h("section", { class: "sheet", "aria-label": "Users" }, h("h2", {}, "Users"), table("Users", [
     ["Name", (user) => h("a", { href: `#/admin/users/${user.id}` }, user.name ?? user.id), "tight"],
     ["Role", (user) => user.role, "tight"],
-    ["Email", (user) => user.email ?? "–"],
+    ["Tier", (user) => user.tier, "num"],
+    ["", (user) => user.suspended && h("span", { class: "tag" }, "suspended"), "tight"],
     ["Id", (user) => h("span", { class: "mono muted" }, user.id), "tight"],
     ["Since", (user) => time(user.createdAt), "tight"],
   ], users, (user) => (location.hash = `#/admin/users/${user.id}`)).element));
@@ -99,7 +100,7 @@ const accessSchema = {
   type: "object",
   required: ["tier", "balanceCents", "suspended"],
   properties: {
-    tier: { type: "integer", minimum: 1, maximum: 3 },
+    tier: { type: "integer", minimum: 1 },
     balanceCents: { type: "integer", title: "Balance, cents", minimum: 0 },
     monthlyLimitCents: { type: ["integer", "null"], title: "Monthly limit, cents", minimum: 0, description: "empty: none" },
     suspended: { type: "boolean" },
@@ -112,7 +113,7 @@ const accessSchema = {
 export async function userView(root, { id, signal }) {
   const access = await api.userAccess(id, signal);
   const known = Object.fromEntries(Object.keys(accessSchema.properties)
-    .map((name) => [name, access[name] ?? access.balance[name] ?? access.overrides?.[name] ?? null])
+    .map((name) => [name, access[name] ?? null])
     .filter(([, value]) => value !== null));
   const form = schemaForm(accessSchema, { label: "Access", value: known });
   const tiles = h("div", {}, accessTiles(access));

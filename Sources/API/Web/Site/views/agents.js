@@ -1,6 +1,6 @@
 import { api } from "../api.js";
 import { fill, h } from "../dom.js";
-import { json, number, price, seconds, words } from "../format.js";
+import { bytes, cents, duration, json, number, price, seconds, words } from "../format.js";
 import { limitsSchema, networkSchema } from "../limits-schema.js";
 import { empty, facts, faultBanner, sheet, table, time } from "../parts.js";
 import { schemaForm } from "../schema-form.js";
@@ -49,6 +49,7 @@ export async function agentView(root, { id, user, signal }) {
   const mayChange = user.role === "admin" || agent.developerId === user.id;
   fill(root,
     h("div", { class: "head" }, h("h1", {}, agent.name), h("span", { class: "tag" }, agent.category.toLowerCase()),
+      !agent.active && h("span", { class: "tag" }, "not active"),
       mayChange && h("div", { class: "actions" }, h("a", { class: "button", href: `#/agents/${id}/edit` }, "Edit"))),
     h("p", { class: "sub" }, agent.description),
     h("div", { class: "split" }, runForm(agent),
@@ -67,9 +68,12 @@ export async function agentView(root, { id, user, signal }) {
         sheet("Schemas", h("details", {}, h("summary", {}, "Input"), h("pre", { class: "json" }, json(agent.inputSchema))),
           h("details", {}, h("summary", {}, "Output"), h("pre", { class: "json" }, json(agent.outputSchema)))))));
   api.agentStats(id, signal).then((figures) => fill(stats, sheet("Executions", facts([
-    ["All", number(figures.executions)],
-    ...Object.entries(figures.byStatus).map(([status, count]) => [words(status), number(count)]),
-    ["Last", figures.lastExecutionAt ? time(figures.lastExecutionAt) : null],
+    ...Object.entries(figures.executions).map(([status, count]) => [words(status), number(count)]),
+    ["Success", figures.successRate === null ? null : `${(figures.successRate * 100).toFixed(1)} %`],
+    ["Wall, half below", figures.wallMs && duration(figures.wallMs.p50)],
+    ["Wall, 95 % below", figures.wallMs && duration(figures.wallMs.p95)],
+    ["Memory, 95 % below", figures.memoryBytes && bytes(figures.memoryBytes.p95)],
+    ["Revenue", figures.revenueCents > 0 ? cents(figures.revenueCents) : null],
   ]))), () => {});
   return agent.name;
 }
