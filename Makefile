@@ -23,6 +23,7 @@ test: ## do the set-up, start an Engine where none answers, and run every test
 	python3 Tests/SandboxInit/test_sandbox_init.py
 	@# All tests at once, as swift test begins them, would starve each other of a small machine's processors.
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 swift test --skip-build
+	PYTHONDONTWRITEBYTECODE=1 .build/python/bin/python -m pytest Tests/Web
 
 check: ## lint the format, and check which module imports which
 	swift format lint --strict --recursive Sources Tests $(wildcard Plugins) Package.swift
