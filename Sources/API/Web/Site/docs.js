@@ -148,7 +148,7 @@ function draw() {
         h("li", {}, h("a", { href: `#schema-${name}` }, name)))))));
   fill(document.getElementById("main"),
     h("section", { id: "about" }, h("h1", {}, `${spec.info.title} HTTP API`), markdown(spec.info.description),
-      h("h3", {}, "Authentication"),
+      h("h2", {}, "Authentication"),
       Object.entries(spec.components.securitySchemes).map(([name, scheme]) => [
         h("p", {}, h("code", { class: "name" }, scheme.type === "http" ? "Authorization: Bearer …" : `?${scheme.name}=…`)), markdown(scheme.description)])),
     groups.map((group) => h("section", { id: slug(group.name) }, h("h2", {}, group.name), markdown(group.description),

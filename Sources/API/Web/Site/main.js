@@ -47,6 +47,7 @@ function drawTop(section) {
 async function show() {
   leaving.abort();
   leaving = new AbortController();
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   const { signal } = leaving;
   if (!session.key) return showSignIn();
   try {

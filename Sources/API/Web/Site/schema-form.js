@@ -368,7 +368,7 @@ export function schemaForm(schema, { value = nothing, label = "Input" } = {}) {
   if (kind === "any") asJSON(value === nothing ? schema?.default ?? nothing : value);
   else asForm(value);
   const element = h("div", {},
-    h("div", { class: "head" }, h("h3", {}, label), kind !== "any" && h("div", { class: "switch", role: "group", "aria-label": "How to write it" }, buttons)),
+    h("div", { class: "head" }, h("h2", {}, label), kind !== "any" && h("div", { class: "switch", role: "group", "aria-label": "How to write it" }, buttons)),
     body);
   return { element, read, showFaults };
 }

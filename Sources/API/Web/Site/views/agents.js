@@ -113,9 +113,11 @@ function runForm(agent) {
     } catch (problem) {
       // A denial is an answer: asked again later, it may be another one.
       if (problem.status !== 0) last = { body: "", key: "" };
-      if (problem.code === "input_invalid") {
-        problem.errors = input.showFaults(problem.errors.map((error) => ({ ...error, path: error.path.replace(/^\/input(?=\/|$)/, "") })));
-      }
+      // Each fault at its field, and what has none above them.
+      const isOfInput = ({ path }) => /^\/input(\/|$)/.test(path);
+      const others = more.showFaults(problem.errors.filter((error) => !isOfInput(error)));
+      problem.errors = [...others, ...input.showFaults(problem.errors.filter(isOfInput).map((error) =>
+        ({ ...error, path: error.path.replace("/input", "") })))];
       fill(fault, faultBanner(problem));
     }
     button.disabled = false;
