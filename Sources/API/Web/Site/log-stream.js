@@ -3,7 +3,7 @@
 import { api } from "./api.js";
 
 /**
- * Handlers: log(record), status({status}), truncated({droppedBytes}), end(execution), state(text).
+ * Handlers: log(record), status({status}), truncated({droppedBytes}), gap({missingBytes}), end(execution), state(text).
  *
  * A connection that breaks is made anew by the browser, which says where it was. Where the server has refused (the token
  * has expired), a new token is asked for. Nothing comes twice.
@@ -36,6 +36,7 @@ export function followLog(id, handlers, signal) {
     on("log", handlers.log);
     on("status", handlers.status);
     on("truncated", handlers.truncated);
+    on("gap", handlers.gap);
     on("end", (execution) => {
       source.close();
       handlers.end(execution);

@@ -14,16 +14,17 @@ export function accessTiles(access, requests = null) {
     text && h("p", {}, text));
   const left = ({ limit, used, remaining }) => [number(remaining), h("small", {}, ` of ${number(limit)} left`)];
   const reset = ({ resetAt }) => resetAt && ["Resets ", h("time", { datetime: resetAt, title: when(resetAt) }, relative(resetAt)), "."];
+  const { balance } = access;
   return h("div", { class: "tiles" },
     tile("Tier", access.tier, null, access.suspended ? "Suspended: nothing can be run." : null),
     tile("Executions today", left(access.quota), access.quota, reset(access.quota)),
     tile("Executions an hour", left(access.rate), access.rate, reset(access.rate)),
-    tile("At once", left(access.concurrent), access.concurrent, null),
-    tile("Balance", cents(access.balanceCents), null,
-      access.reservedCents > 0 ? `${cents(access.reservedCents)} of it reserved for what runs.` : null),
-    tile("Spent this month", cents(access.monthSpentCents),
-      access.monthlyLimitCents !== null && { used: access.monthSpentCents, limit: access.monthlyLimitCents },
-      [access.monthlyLimitCents === null ? "No monthly limit. " : `Of ${cents(access.monthlyLimitCents)}. `, reset({ resetAt: access.monthResetAt })]),
+    tile("At once", left(access.concurrency), access.concurrency, null),
+    tile("Balance", cents(balance.balanceCents), null,
+      balance.reservedCents > 0 ? `${cents(balance.reservedCents)} of it reserved for what runs.` : null),
+    tile("Spent this month", cents(balance.monthlyUsedCents),
+      balance.monthlyLimitCents !== null && { used: balance.monthlyUsedCents, limit: balance.monthlyLimitCents },
+      [balance.monthlyLimitCents === null ? "No monthly limit. " : `Of ${cents(balance.monthlyLimitCents)}. `, reset(balance)]),
     access.advance && tile("In advance", number(access.advance.remaining), null, `Reserved until ${when(access.advance.until)}.`),
     requests?.limit && tile("Requests", left({ ...requests, used: requests.limit - requests.remaining }),
       { limit: requests.limit, used: requests.limit - requests.remaining },
@@ -44,6 +45,7 @@ export async function accessView(root, { signal }) {
           ["Agent", (item) => h("a", { href: `#/agents/${item.agentId}` }, item.agentName)],
           ["By", (item) => item.source],
           ["Since", (item) => time(item.createdAt), "tight"],
+          ["Used", (item) => (item.uses === null ? number(item.used) : `${number(item.used)} of ${number(item.uses)}`), "num"],
           ["Ends", (item) => (item.expiresAt ? time(item.expiresAt) : "never"), "tight"],
         ], granted.entitlements).element),
       keys));
@@ -54,7 +56,7 @@ export async function accessView(root, { signal }) {
 }
 
 async function keysSheet(root, signal) {
-  const list = await api.keys(signal);
+  const keys = (await api.keys(signal)).keys.filter((key) => key.revokedAt === null);
   const fault = h("div", {});
   const again = () => keysSheet(root, signal).catch((problem) => fill(fault, faultBanner(problem)));
   const name = h("input", { id: "key-name", required: true, maxlength: "100", placeholder: "laptop", autocomplete: "off" });
@@ -87,14 +89,14 @@ async function keysSheet(root, signal) {
         h("button", { class: "plain push", type: "button", onclick: () => dialog.close() }, "Keep it")));
   };
   fill(root, h("section", { class: "sheet", "aria-label": "API keys" }, h("h2", {}, "API keys"),
-    list.keys.length === 0 ? empty("No keys", "A key lets a program call the API as you.") : table("API keys", [
+    keys.length === 0 ? empty("No keys", "A key lets a program call the API as you.") : table("API keys", [
       ["Name", (key) => key.name],
       ["Begins with", (key) => h("span", { class: "mono" }, key.prefix), "tight"],
       ["Made", (key) => time(key.createdAt), "tight"],
       ["Last used", (key) => (key.lastUsedAt ? time(key.lastUsedAt) : "never"), "tight"],
       ["Ends", (key) => (key.expiresAt ? time(key.expiresAt) : "never"), "tight"],
       ["", (key) => h("button", { class: "plain small", type: "button", "aria-label": `Revoke ${key.name}`, onclick: () => revoke(key) }, "Revoke"), "num"],
-    ], list.keys).element,
+    ], keys).element,
     h("form", { class: "body", onsubmit: create }, fault,
       h("div", { class: "filters" }, h("label", { for: name.id }, "Name of a new key"), name, h("button", { type: "submit" }, "Make a key")))));
 }

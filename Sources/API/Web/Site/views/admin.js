@@ -69,8 +69,7 @@ async function usersSheet(root, signal) {
   fill(root, h("section", { class: "sheet", "aria-label": "Users" }, h("h2", {}, "Users"), table("Users", [
     ["Name", (user) => h("a", { href: `#/admin/users/${user.id}` }, user.name ?? user.id), "tight"],
     ["Role", (user) => user.role, "tight"],
-    ["Tier", (user) => user.tier, "num"],
-    ["", (user) => user.suspended && h("span", { class: "tag" }, "suspended"), "tight"],
+    ["Wallet", (user) => h("span", { class: "mono" }, user.walletAddress ?? "–")],
     ["Id", (user) => h("span", { class: "mono muted" }, user.id), "tight"],
     ["Since", (user) => time(user.createdAt), "tight"],
   ], users, (user) => (location.hash = `#/admin/users/${user.id}`)).element));
@@ -113,7 +112,7 @@ const accessSchema = {
 export async function userView(root, { id, signal }) {
   const access = await api.userAccess(id, signal);
   const known = Object.fromEntries(Object.keys(accessSchema.properties)
-    .map((name) => [name, access[name] ?? null])
+    .map((name) => [name, access[name] ?? access.balance[name] ?? null])
     .filter(([, value]) => value !== null));
   const form = schemaForm(accessSchema, { label: "Access", value: known });
   const tiles = h("div", {}, accessTiles(access));

@@ -49,14 +49,16 @@ export async function agentView(root, { id, user, signal }) {
   const mayChange = user.role === "admin" || agent.developerId === user.id;
   fill(root,
     h("div", { class: "head" }, h("h1", {}, agent.name), h("span", { class: "tag" }, agent.category.toLowerCase()),
-      !agent.active && h("span", { class: "tag" }, "not active"),
+      !agent.isActive && h("span", { class: "tag" }, "not active"),
       mayChange && h("div", { class: "actions" }, h("a", { class: "button", href: `#/agents/${id}/edit` }, "Edit"))),
     h("p", { class: "sub" }, agent.description),
     h("div", { class: "split" }, runForm(agent),
       h("aside", { class: "stacked", "aria-label": "About this agent" },
         sheet("About", facts([
           ["Price", price(agent)],
-          ["Image", h("span", { class: "mono" }, agent.dockerImage.replace(/(sha256:[0-9a-f]{12})[0-9a-f]+/, "$1…"))],
+          ["Image", h("span", { class: "mono" }, agent.dockerImage)],
+          ["Digest", h("span", { class: "mono", title: agent.imageDigest }, agent.imageDigest.slice(0, 19))],
+          ["Version", agent.version],
           ["Network", agent.network.mode === "none" ? "none" : (agent.network.allow ?? []).join(", ")],
           ["Memory", agent.limits.memoryMiB && `${number(agent.limits.memoryMiB)} MiB`],
           ["CPUs", agent.limits.cpus],
@@ -68,11 +70,12 @@ export async function agentView(root, { id, user, signal }) {
         sheet("Schemas", h("details", {}, h("summary", {}, "Input"), h("pre", { class: "json" }, json(agent.inputSchema))),
           h("details", {}, h("summary", {}, "Output"), h("pre", { class: "json" }, json(agent.outputSchema)))))));
   api.agentStats(id, signal).then((figures) => fill(stats, sheet("Executions", facts([
-    ...Object.entries(figures.executions).map(([status, count]) => [words(status), number(count)]),
+    ...Object.entries(figures.byStatus).map(([status, count]) => [words(status), number(count)]),
     ["Success", figures.successRate === null ? null : `${(figures.successRate * 100).toFixed(1)} %`],
     ["Wall, half below", figures.wallMs && duration(figures.wallMs.p50)],
     ["Wall, 95 % below", figures.wallMs && duration(figures.wallMs.p95)],
     ["Memory, 95 % below", figures.memoryBytes && bytes(figures.memoryBytes.p95)],
+    ["Last", figures.lastExecutionAt && time(figures.lastExecutionAt)],
     ["Revenue", figures.revenueCents > 0 ? cents(figures.revenueCents) : null],
   ]))), () => {});
   return agent.name;

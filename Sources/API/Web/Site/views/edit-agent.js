@@ -15,7 +15,7 @@ const fields = {
   outputSchema: { title: "Output schema", description: "JSON Schema" },
   limits: limitsSchema,
   network: networkSchema,
-  active: { type: "boolean", default: true, description: "one that is not active is not run" },
+  isActive: { title: "Active", type: "boolean", default: true, description: "one that is not active is not run" },
 };
 const schema = { type: "object", required: ["name", "description", "category", "price", "priceToken", "dockerImage"], properties: fields };
 

@@ -94,6 +94,7 @@ export async function executionView(root, { id, signal }) {
     log: (record) => log.add(record),
     status: (data) => show({ status: data.status }),
     truncated: (data) => log.tell(`${number(data.droppedBytes)} bytes past the log's limit were left out`),
+    gap: (data) => log.tell(`${number(data.missingBytes)} bytes of the log are not kept any more`),
     end: (finished) => {
       log.setNote("");
       log.finish();
