@@ -5,6 +5,9 @@ const escapes = /\x1b(?:\[([0-9;:]*)([ -/]*[@-~])|[\]PX^_][^\x07\x1b]*(?:\x07|\x
 /** What is left of controls is not shown; tabs stay. */
 const controls = /[\x00-\x08\x0b-\x1f\x7f]/g;
 
+/** Characters of a row: a longer line is shown in several, since a browser is slow with one that is megabytes long. */
+const longest = 8192;
+
 const plain = Object.freeze({ classes: "", color: null, background: null });
 const styles = { 1: "b", 2: "d", 3: "i", 4: "u", 7: "r", 9: "s" };
 const ends = { 22: ["b", "d"], 23: ["i"], 24: ["u"], 27: ["r"], 29: ["s"] };
@@ -85,6 +88,8 @@ function visible(raw) {
   return raw.slice(raw.lastIndexOf("\r", end - 1) + 1, end);
 }
 
+const encoder = new TextEncoder();
+
 class Line {
   constructor(stream, time, style) {
     this.stream = stream;
@@ -125,7 +130,7 @@ export class LogLines {
       // What is text begins with a whole character: what was cut before stays cut.
       const rest = this.decoders.get(stream)?.decode() ?? "";
       this.decoders.delete(stream);
-      this.bytes += new Blob([record.text]).size;
+      this.bytes += encoder.encode(record.text).length;
       this.append(stream, time, rest + record.text);
     }
   }
@@ -140,19 +145,21 @@ export class LogLines {
   append(stream, time, text) {
     let from = 0;
     while (from < text.length) {
-      const end = text.indexOf("\n", from);
       let line = this.open.get(stream);
       if (!line) {
         line = new Line(stream, time, this.styles.get(stream) ?? plain);
         this.lines.push(line);
         this.open.set(stream, line);
       }
-      line.raw += end < 0 ? text.slice(from) : text.slice(from, end);
+      const end = text.indexOf("\n", from);
+      const room = from + longest - line.raw.length;
+      const stop = Math.min(end < 0 ? text.length : end, room);
+      line.raw += text.slice(from, stop);
       line.shown = null;
-      if (end < 0) return;
-      this.styles.set(stream, line.interpreted.style);
+      if (stop === text.length) return;
+      if (line.raw.includes("\x1b")) this.styles.set(stream, line.interpreted.style);
       this.open.delete(stream);
-      from = end + 1;
+      from = stop === end ? stop + 1 : stop;
     }
   }
 }
