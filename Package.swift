@@ -46,6 +46,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary("stdc++")]
         ),
         .plugin(name: "EmbedPrograms", capability: .buildTool()),
+        .plugin(name: "EmbedFiles", capability: .buildTool()),
         .target(
             name: "DockerAPI",
             dependencies: [
@@ -133,7 +134,9 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
-            swiftSettings: settings
+            exclude: ["OpenAPI", "Web/Site"],
+            swiftSettings: settings,
+            plugins: ["EmbedFiles"]
         ),
         .executableTarget(
             name: "Paddock",
