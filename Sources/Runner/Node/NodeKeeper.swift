@@ -34,6 +34,8 @@ struct NodeKeeper: ExecutionKeeper {
         reached(.endingWritten)
     }
 
+    func recovering() -> any LogSink { RecoveredLog(log) }
+
     func reached(_ step: ExecutionStep) { store.watch?(step, lease.executionID) }
 }
 
