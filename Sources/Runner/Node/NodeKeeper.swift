@@ -60,6 +60,8 @@ struct NodeKeeper: ExecutionKeeper {
         }
     }
 
+    func recovering() -> any LogSink { RecoveredLog(log, passingTo: hashing ?? log) }
+
     func reached(_ step: ExecutionStep) { store.watch?(step, lease.executionID) }
 }
 

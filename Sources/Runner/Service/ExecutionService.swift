@@ -25,6 +25,7 @@ public final class ExecutionService: Sendable {
     private let admission: Admission
     private let configuration: Configuration
     private let bell: SubmissionBell
+    private let secrets: SecretBox
     /// Keys whose requests are being answered here.
     private let inFlight = NIOLockedValueBox<Set<String>>([])
 
@@ -40,6 +41,7 @@ public final class ExecutionService: Sendable {
         queue = ExecutionQueue(configuration.admission.queue)
         admission = Admission(configuration.admission)
         bell = SubmissionBell(database)
+        secrets = SecretBox(stateFolder: host.folder.path)
     }
 
     // MARK: Submitting
@@ -103,6 +105,11 @@ public final class ExecutionService: Sendable {
             }
             if case .denied(let denial) = decision { throw denial }
             try await ExecutionList().label(id.description, submission.labels, in: transaction)
+            try await secrets.store(submission.secrets, for: id, in: transaction)
+            if let webhook = submission.webhook {
+                try await Webhooks.register(
+                    webhook, for: id.description, userID: submission.userID, trace: submission.trace, in: transaction)
+            }
             try await AuditLog.append(
                 actor: submission.userID, action: "execution.submitted", subject: id.description,
                 detail: JSONValue.object(["agentId": .string(submission.agentID)]).text, in: transaction)
@@ -222,6 +229,18 @@ public final class ExecutionService: Sendable {
                 return try await find(id, of: userID)
             }
         }
+    }
+
+    /// Its signed receipt, as JSON.
+    /// - Throws: ``Refusal``: `conflict` before its end, `not_found` for one that no node took.
+    public func receipt(of id: String, ownedBy userID: String?) async throws -> String {
+        let stored = try await find(id, of: userID)
+        guard let execution = ExecutionID(id) else { throw Self.notFound(id) }
+        if let receipt = try await StoredReceipt.find(execution, in: database) { return receipt }
+        guard stored.state.isEnd else {
+            throw Refusal(.conflict, "execution \(id) has not ended: its receipt is made at its end")
+        }
+        throw Refusal(.notFound, "there is no receipt of \(id): it ended before a node had a sandbox for it")
     }
 
     public func log(of id: ExecutionID) -> ExecutionLog {
