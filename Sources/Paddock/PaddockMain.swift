@@ -68,6 +68,9 @@ struct PaddockCommand: AsyncParsableCommand {
                 ]),
             CommandGroup(name: "Serving:", subcommands: [ServeCommand.self]),
             CommandGroup(name: "Receipts and audit:", subcommands: [ReceiptCommand.self, AuditCommand.self]),
+            CommandGroup(
+                name: "Administering, straight on the database:",
+                subcommands: [AgentsCommand.self, UsersCommand.self, KeysCommand.self, EntitlementsCommand.self]),
         ]
     )
 }

@@ -92,8 +92,8 @@ public final class ExecutionService: Sendable {
     ) async throws -> Submitted {
         let hosts = try submission.normalizedHosts()
         let input = String(decoding: try submission.input.serialized(), as: UTF8.self)
-        let result = try await database.transaction(isolation: .readCommitted) { transaction -> Submitted in
-            if let known = try await known(submission, id, in: transaction) { return known }
+        let outcome = try await database.transaction(isolation: .readCommitted) { transaction -> Outcome in
+            if let known = try await known(submission, id, in: transaction) { return .submitted(known) }
             let request = AdmissionRequest(
                 executionID: id.description, userID: submission.userID, agentID: submission.agentID,
                 limits: submission.limits, hosts: hosts, patience: configuration.patience)
@@ -103,20 +103,37 @@ public final class ExecutionService: Sendable {
                 if let runtime = runtimes[reservation.runtime ?? ""] { try Self.check(ticket, on: runtime) }
                 return String(decoding: try JSONEncoder().encode(ticket), as: UTF8.self)
             }
-            if case .denied(let denial) = decision { throw denial }
-            try await ExecutionList().label(id.description, submission.labels, in: transaction)
-            try await secrets.store(submission.secrets, for: id, in: transaction)
-            if let webhook = submission.webhook {
-                try await Webhooks.register(
-                    webhook, for: id.description, userID: submission.userID, trace: submission.trace, in: transaction)
+            if case .denied(let denial) = decision {
+                // Committed, for the audit trail. The key stays free.
+                if let key = submission.idempotency?.key {
+                    try await IdempotencyKeys().release(key, of: submission.userID, in: transaction)
+                }
+                return .denied(denial)
             }
-            try await AuditLog.append(
-                actor: submission.userID, action: "execution.submitted", subject: id.description,
-                detail: JSONValue.object(["agentId": .string(submission.agentID)]).text, in: transaction)
-            return Submitted(execution: try await required(id, in: transaction), isReplayed: false)
+            try await write(submission, id, in: transaction)
+            return .submitted(Submitted(execution: try await required(id, in: transaction), isReplayed: false))
         }
-        if !result.isReplayed { bell.ring() }
-        return result
+        switch outcome {
+        case .denied(let denial): throw denial
+        case .submitted(let submitted):
+            if !submitted.isReplayed { bell.ring() }
+            return submitted
+        }
+    }
+
+    private enum Outcome: Sendable {
+        case submitted(Submitted)
+        case denied(Denial)
+    }
+
+    /// What belongs to an execution beside its row.
+    private func write(_ submission: Submission, _ id: ExecutionID, in transaction: Transaction) async throws {
+        try await ExecutionList().label(id.description, submission.labels, in: transaction)
+        try await secrets.store(submission.secrets, for: id, in: transaction)
+        if let webhook = submission.webhook {
+            try await Webhooks.register(
+                webhook, for: id.description, userID: submission.userID, trace: submission.trace, in: transaction)
+        }
     }
 
     private func required(_ id: ExecutionID, in executor: some SQLExecutor) async throws -> StoredExecution {

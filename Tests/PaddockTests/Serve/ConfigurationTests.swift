@@ -59,7 +59,8 @@ struct ConfigurationTests {
         #expect(throws: Failure.self) { try sources(flags: ["a.b": "1"]) }
         #expect(throws: Failure.self) { try sources(yaml: "- 1") }
         for flags in [
-            ["server.port": "x"], ["server.port": "70000"], ["server.headTimeout": "10 apples"], ["auth.jwtSecret": "short"],
+            ["server.port": "x"], ["server.port": "70000"], ["server.headTimeout": "10 apples"],
+            ["auth.jwtSecret": "short"],
             ["server.tlsKey": "/key.pem"], ["log.level": "loud"], ["egress.allowPrivate": "8.8.8.0/24"],
             ["docker.host": "tcp://x"], ["database.url": "mysql://x"],
         ] {
@@ -83,7 +84,8 @@ struct ConfigurationTests {
     @Test("takes times with their units")
     func times() throws {
         let sources = try sources(flags: [
-            "server.headTimeout": "250ms", "server.bodyTimeout": "1.5s", "server.idleTimeout": "90", "auth.jwtExpiry": "7d",
+            "server.headTimeout": "250ms", "server.bodyTimeout": "1.5s", "server.idleTimeout": "90",
+            "auth.jwtExpiry": "7d",
         ])
         #expect(try sources.duration("server.headTimeout") == .milliseconds(250))
         #expect(try sources.duration("server.bodyTimeout") == .milliseconds(1500))
