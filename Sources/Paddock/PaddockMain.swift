@@ -58,7 +58,7 @@ struct PaddockCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             RunCommand.self, CheckCommand.self, DoctorCommand.self, SeccompCommand.self, ReceiptCommand.self,
-            AuditCommand.self,
+            AuditCommand.self, AgentsCommand.self, UsersCommand.self, KeysCommand.self, EntitlementsCommand.self,
         ]
     )
 }
