@@ -32,7 +32,7 @@ readonly BUILD_PACKAGES="gcc g++ libc6-dev make git tar pkg-config|pkgconf musl-
 readonly RUN_PACKAGES="python3"
 # postgresql: the tests start servers of their own with its programs, on sockets in temporary folders. The cluster that
 # the package makes for itself is not used. openssl makes the certificates of the tests' servers.
-readonly TEST_PACKAGES="util-linux procps iproute2 openssl docker-registry postgresql"
+readonly TEST_PACKAGES="util-linux procps iproute2 openssl docker-registry postgresql prometheus"
 # More runtimes to test with, where the distribution has them.
 readonly RUNTIME_PACKAGES="crun runsc"
 readonly FUZZ_PACKAGES="clang-14 libclang-rt-14-dev"
