@@ -85,8 +85,7 @@ extension ExecutionRun {
             return nil
         } catch let error as DockerError {
             // Gone, or being removed by somebody else.
-            let isGoing = error.isConflict && error.message.contains("already in progress")
-            return error.isNotFound || isGoing ? nil : error
+            return error.isNotFound || error.isBeingRemoved ? nil : error
         } catch {
             return nil
         }

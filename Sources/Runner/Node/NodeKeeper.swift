@@ -62,6 +62,8 @@ struct NodeKeeper: ExecutionKeeper {
         }
     }
 
+    func recovering() -> any LogSink { RecoveredLog(log, passingTo: hashing ?? log) }
+
     func reached(_ step: ExecutionStep) {
         clock?.reached(step)
         store.watch?(step, lease.executionID)

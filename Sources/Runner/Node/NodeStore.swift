@@ -77,7 +77,7 @@ struct NodeStore: Sendable {
                     if let receipt {
                         try await StoredReceipt.store(receipt, of: lease.executionID, in: transaction)
                     }
-                    try await ExecutionEnd.record(before, execution, actor: name, in: transaction)
+                    try await ExecutionEnd.record(before, execution, usage: stored, actor: name, in: transaction)
                     watch?(.writingEnding, lease.executionID)
                 }
             } catch let error as QueueError where error.code == .leaseLost {
