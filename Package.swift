@@ -179,9 +179,19 @@ let package = Package(
             exclude: ["private-engine.sh"],
             swiftSettings: settings
         ),
+        // Decisions in a process of their own: for tests that kill it, and for Benchmarks/admission.
+        .executableTarget(
+            name: "AdmissionProgram",
+            dependencies: [
+                "DatabaseFixtures", "Entitlements", "Storage", .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/AdmissionProgram",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "EntitlementsTests",
             dependencies: [
+                "AdmissionProgram",
                 "Entitlements",
                 "DatabaseFixtures",
                 "Storage",

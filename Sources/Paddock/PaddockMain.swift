@@ -66,6 +66,9 @@ struct PaddockCommand: AsyncParsableCommand {
                     SubmitCommand.self, PsCommand.self, ShowExecutionCommand.self, LogsCommand.self, WaitCommand.self,
                     CancelCommand.self,
                 ]),
+            CommandGroup(
+                name: "Administering a server, on its database:",
+                subcommands: [AgentsCommand.self, UsersCommand.self, KeysCommand.self, EntitlementsCommand.self]),
             CommandGroup(name: "Receipts and audit:", subcommands: [ReceiptCommand.self, AuditCommand.self]),
         ]
     )
