@@ -66,6 +66,7 @@ struct PaddockCommand: AsyncParsableCommand {
                     SubmitCommand.self, PsCommand.self, ShowExecutionCommand.self, LogsCommand.self, WaitCommand.self,
                     CancelCommand.self,
                 ]),
+            CommandGroup(name: "Serving:", subcommands: [ServeCommand.self]),
             CommandGroup(
                 name: "Administering a server, on its database:",
                 subcommands: [AgentsCommand.self, UsersCommand.self, KeysCommand.self, EntitlementsCommand.self]),

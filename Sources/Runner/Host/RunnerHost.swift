@@ -36,6 +36,10 @@ public struct RunnerHost: Sendable {
     /// - Throws: what the Engine said.
     func cgroupParent() async throws -> String { SandboxCgroup.parent(driver: try await info().cgroupDriver) }
 
+    /// Those that an operator has configured.
+    /// - Throws: what the Engine said.
+    func runtimes() async throws -> [SandboxRuntime] { try await info().sandboxRuntimes }
+
     /// Looks a runtime up in the Engine's configuration.
     /// - Parameter name: nil for the Engine's default.
     /// - Throws: ``UnknownRuntime``, or what the Engine said.
