@@ -67,10 +67,10 @@ struct PaddockCommand: AsyncParsableCommand {
                     CancelCommand.self,
                 ]),
             CommandGroup(name: "Serving:", subcommands: [ServeCommand.self]),
-            CommandGroup(name: "Receipts and audit:", subcommands: [ReceiptCommand.self, AuditCommand.self]),
             CommandGroup(
-                name: "Administering, straight on the database:",
+                name: "Administering a server, on its database:",
                 subcommands: [AgentsCommand.self, UsersCommand.self, KeysCommand.self, EntitlementsCommand.self]),
+            CommandGroup(name: "Receipts and audit:", subcommands: [ReceiptCommand.self, AuditCommand.self]),
         ]
     )
 }

@@ -21,6 +21,7 @@ enum ExecutionEnd {
             "exitCode": ended?.exitCode.map { .integer(Int64($0)) } ?? .null,
         ])
         try await SecretBox.remove(execution.id, in: transaction)
+        try await Webhooks.enqueue(execution.id, in: transaction)
         try await AuditLog.append(
             actor: actor, action: "execution.finished", subject: execution.id, detail: detail.text, in: transaction)
     }

@@ -137,6 +137,7 @@ public final class Node: Sendable {
             guard state.active[id] == nil else { return false }
             state.active[id] = Active(
                 lease: claim.lease, control: control, grace: .seconds(ticket.limits.graceSeconds))
+            RunnerMetrics.running(state.active.count)
             return true
         }
         guard isNew else { return }
@@ -148,7 +149,10 @@ public final class Node: Sendable {
             } catch {
                 logger.error("an execution could not be ended", metadata: ["execution": "\(id)", "error": "\(error)"])
             }
-            state.withLockedValue { _ = $0.active.removeValue(forKey: id) }
+            state.withLockedValue { state in
+                state.active.removeValue(forKey: id)
+                RunnerMetrics.running(state.active.count)
+            }
             wake.up()
         }
     }

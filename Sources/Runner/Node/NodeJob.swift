@@ -28,7 +28,8 @@ struct NodeJob: Sendable {
         let hashing = log.position.offset == 0 ? HashingSink(passingTo: log) : nil
         let keeper = NodeKeeper(
             store: store, lease: lease, request: request, log: log, hashing: hashing,
-            keys: KeyFolder(stateFolder: host.folder.path), repository: logs.repository)
+            keys: KeyFolder(stateFolder: host.folder.path), repository: logs.repository,
+            clock: claim.execution.launch == nil ? StageClock() : nil)
         let runner = ExecutionRunner(host: host)
         if let launch = claim.execution.launch {
             let launch = try JSONDecoder().decode(Launch.self, from: Data(launch.utf8))
