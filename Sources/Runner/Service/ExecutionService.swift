@@ -114,9 +114,13 @@ public final class ExecutionService: Sendable {
             return .submitted(Submitted(execution: try await required(id, in: transaction), isReplayed: false))
         }
         switch outcome {
-        case .denied(let denial): throw denial
+        case .denied(let denial):
+            RunnerMetrics.denied(denial)
+            throw denial
         case .submitted(let submitted):
-            if !submitted.isReplayed { bell.ring() }
+            guard !submitted.isReplayed else { return submitted }
+            RunnerMetrics.admitted()
+            bell.ring()
             return submitted
         }
     }

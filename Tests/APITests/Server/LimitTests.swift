@@ -9,7 +9,7 @@ import Testing
 struct LimitTests {
     @Test("hold for bodies, and every refusal is a problem document", .timeLimit(.minutes(2)))
     func refusals() async throws {
-        try await ServerFixture.with({ $0.maxBodyBytes = 10_000 }) { server in
+        try await ServerFixture.with(configure: { $0.maxBodyBytes = 10_000 }) { server in
             let large = try await server.post("/executions", String(repeating: " ", count: 20_000), as: server.user)
             #expect(large.status == 413)
             #expect(large.code == "too_large")
@@ -46,7 +46,7 @@ struct LimitTests {
 
     @Test("end connections that keep it waiting, and what is no HTTP", .timeLimit(.minutes(2)))
     func slow() async throws {
-        try await ServerFixture.with({
+        try await ServerFixture.with(configure: {
             $0.headTimeout = .milliseconds(300)
             $0.bodyTimeout = .milliseconds(300)
         }) { server in
@@ -65,7 +65,7 @@ struct LimitTests {
 
     @Test("count requests by user and by address, and say what is left", .timeLimit(.minutes(2)))
     func requests() async throws {
-        try await ServerFixture.with({ $0.requestLimit = 5 }) { server in
+        try await ServerFixture.with(configure: { $0.requestLimit = 5 }) { server in
             for left in (0..<5).reversed() {
                 let answer = try await server.get("/users/me", as: server.user)
                 #expect(answer.status == 200)
@@ -101,7 +101,7 @@ struct LimitTests {
 
     @Test("let other origins in only when they are named", .timeLimit(.minutes(2)))
     func origins() async throws {
-        try await ServerFixture.with({ $0.corsOrigins = ["https://app.example.com"] }) { server in
+        try await ServerFixture.with(configure: { $0.corsOrigins = ["https://app.example.com"] }) { server in
             let preflight = try await server.wire.send(
                 "OPTIONS", "/api/v1/executions",
                 headers: ["Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"])

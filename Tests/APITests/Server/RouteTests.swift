@@ -1,5 +1,6 @@
 import DatabaseFixtures
 import Foundation
+import HTTPTypes
 import Testing
 
 @testable import API

@@ -34,15 +34,15 @@ struct ServerFixture: Sendable {
     /// - Parameter runs: whether what is submitted is run.
     static func with(
         _ backend: Backend = .sqlite, runs: Bool = false,
-        _ change: (inout ServerConfiguration) -> Void = { _ in },
+        configure change: (inout ServerConfiguration) -> Void = { _ in },
         _ body: (ServerFixture) async throws -> Void
     ) async throws {
-        try await backend.withLocation { try await with($0, runs: runs, change, body) }
+        try await backend.withLocation { try await with($0, runs: runs, configure: change, body) }
     }
 
     static func with(
         _ location: DatabaseLocation, runs: Bool = false, databaseConfiguration: Database.Configuration = .patient,
-        _ change: (inout ServerConfiguration) -> Void = { _ in },
+        configure change: (inout ServerConfiguration) -> Void = { _ in },
         _ body: (ServerFixture) async throws -> Void
     ) async throws {
         var configuration = ServerConfiguration()
