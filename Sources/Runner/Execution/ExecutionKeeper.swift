@@ -18,4 +18,6 @@ public struct Launch: Sendable, Codable, Equatable {
     let nonce: String
     let uid: UInt32
     public let startedAt: Date
+    /// How many reports of the init's its log begins with.
+    let reports: Int
 }

@@ -2,73 +2,66 @@ import DockerAPI
 import Entitlements
 import NIOConcurrencyHelpers
 
-/// Makes the sandbox of a run, or finds the one of a runner before, and reads what it says.
+/// Reads what the sandbox of a run says, its own or that of a runner before.
 extension ExecutionRun {
-    func prepareAndPump(
-        _ policy: SandboxPolicy, _ feed: Feed
-    ) async {
+    func prepareAndPump(_ feed: Feed) async {
+        let prepared: PreparedSandbox
         do {
-            let sandbox = try await create(policy)
-            found.withLockedValue {
-                $0.sandbox = sandbox
-                $0.uid = policy.uid
-            }
-            async let started: Void = start(sandbox, feed)
-            var pump = OutputPump(nonce: nonce, limits: request.limits, sink: sink) { event in
-                switch event {
-                case .report(let report) where needsHost(report, policy):
-                    Task { feed.yield(await verdictWithHost(on: report, policy, sandbox)) }
-                case .report(let report): feed.yield(verdict(on: report, policy))
-                case .trailer(let trailer): feed.yield(.trailer(withHostUsage(trailer)))
-                case .complete: feed.yield(.outputComplete)
-                case .readerGone:
-                    feed.yield(
-                        .cancel(grace: .seconds(request.limits.graceSeconds), why: "nobody reads its output any more"))
-                }
-            }
-            guard let output = sandbox.streams?.output else { return }
-            let lost = await pump.run(output)
-            let log = pump.limiter
-            found.withLockedValue { $0.log = log }
+            prepared = try await prepare()
+        } catch {
+            return _ = feed.yield(await failure(error))
+        }
+        found.withLockedValue {
+            $0.prepared = prepared
+            $0.sandbox = prepared.sandbox
+            $0.policy = prepared.evidence
+        }
+        feed.yield(.verified)
+        await withTaskCancellationHandler {
+            async let started: Void = answer(to: prepared.starting, feed)
+            let lost = await pump(prepared.frames, of: prepared.cgroup, feed)
             // A start that failed says why; the streams that end with it do not.
             await started
-            feed.yield(await afterTheStreams(sandbox, lost))
-        } catch {
-            feed.yield(failure(error))
-        }
-    }
-
-    private func create(_ policy: SandboxPolicy) async throws -> Sandbox {
-        do {
-            return try await Sandbox.create(policy, name: containerName, client: host.client)
-        } catch let error as DockerError where error.isConflict && request.fence != nil {
-            // The last words of a runner that died under the same lease: no frame was ever sent there.
-            try await host.removeSandbox(named: containerName)
-            return try await Sandbox.create(policy, name: containerName, client: host.client)
+            feed.yield(await afterTheStreams(prepared.sandbox, lost))
+        } onCancel: {
+            prepared.starting.cancel()
         }
     }
 
     func followAndPump(_ launch: Launch, _ feed: Feed) async {
+        let sandbox = Sandbox(client: host.client, containerID: launch.containerID, streams: nil)
         do {
-            let sandbox = Sandbox(client: host.client, containerID: launch.containerID, streams: nil)
-            found.withLockedValue {
-                $0.sandbox = sandbox
-                $0.startedAt = launch.startedAt
-            }
-            var pump = OutputPump(nonce: nonce, limits: request.limits, sink: sink) { event in
-                switch event {
-                case .report, .readerGone: break
-                case .trailer(let trailer): feed.yield(.trailer(trailer))
-                case .complete: feed.yield(.outputComplete)
-                }
-            }
-            let lost = await pump.run(try await host.client.containerLogs(launch.containerID, follow: true))
-            let log = pump.limiter
-            found.withLockedValue { $0.log = log }
+            var frames = try await host.client.containerLogs(launch.containerID, follow: true).makeAsyncIterator()
+            for _ in 0..<launch.reports { _ = try await SandboxReport.read(from: &frames) }
+            let lost = await pump(frames, of: nil, feed)
             feed.yield(await afterTheStreams(sandbox, lost))
+        } catch let error as SandboxReport.Missing {
+            feed.yield(await afterTheStreams(sandbox, error.description))
         } catch {
-            feed.yield(failure(error))
+            feed.yield(await failure(error))
         }
+    }
+
+    /// - Parameter cgroup: where the sandbox cannot see its own.
+    /// - Returns: what broke off; nil when everything has come.
+    private func pump(_ frames: LogFrames.AsyncIterator, of cgroup: HostCgroup?, _ feed: Feed) async -> String? {
+        var pump = OutputPump(nonce: nonce, limits: request.limits, sink: sink, trace: trace) { event in
+            switch event {
+            case .trailer(let trailer):
+                trace.mark(.trailer)
+                feed.yield(.trailer(trailer.withUsage(of: cgroup)))
+            case .complete:
+                trace.mark(.drained)
+                feed.yield(.outputComplete)
+            case .readerGone:
+                feed.yield(
+                    .cancel(grace: .seconds(request.limits.graceSeconds), why: "nobody reads its output any more"))
+            }
+        }
+        let lost = await pump.run(frames)
+        let log = pump.limiter
+        found.withLockedValue { $0.log = log }
+        return lost
     }
 
     /// The streams have ended. Without a trailer, the Engine may know why.
@@ -83,17 +76,33 @@ extension ExecutionRun {
         return .sandboxKilled(signal: state.exitCode - 128, isOutOfMemory: state.oomKilled)
     }
 
-    private func start(_ sandbox: Sandbox, _ feed: Feed) async {
+    private func answer(to starting: Task<Void, any Error>, _ feed: Feed) async {
         do {
-            try await sandbox.start()
+            try await starting.value
         } catch {
-            feed.yield(failure(error))
+            feed.yield(await failure(error))
         }
     }
 
-    func failure(_ error: any Error) -> ExecutionLifecycle.Event {
-        guard let error = error as? DockerError else { return .failed(.engineError, String(describing: error)) }
-        let isImage = error.isNotFound && error.message.contains("No such image")
-        return .failed(isImage ? .imageError : .engineError, error.description)
+    private func failure(_ error: any Error) async -> ExecutionLifecycle.Event {
+        switch error {
+        case let error as DockerError:
+            return .failed(error.isImageGone ? .imageError : .engineError, error.description)
+        case let error as ImageError: return .failed(.imageError, error.description)
+        case let error as SandboxEnded: return await afterTheStreams(error.sandbox, error.message)
+        case let error as PolicyNotHeld:
+            found.withLockedValue { $0.policy = error.evidence }
+            return .mismatched(error.description)
+        default: return .failed(.engineError, String(describing: error))
+        }
+    }
+}
+
+extension Trailer {
+    fileprivate func withUsage(of cgroup: HostCgroup?) -> Trailer {
+        guard let usage = cgroup?.usage() else { return self }
+        var trailer = self
+        (trailer.cpu, trailer.memoryPeak) = usage
+        return trailer
     }
 }

@@ -10,31 +10,38 @@ struct ExecutionRun: Sendable {
     let sink: any LogSink
     let egressSink: (any EgressSink)?
     let keeper: (any ExecutionKeeper)?
+    let pool: SandboxPool?
 
     /// What the tasks of a run leave behind for its account.
     struct Found: Sendable {
+        /// From before the container is made: what must be removed, and who has it.
+        var container: String?
+        var user: SandboxUser?
+        var proxy: EgressProxy?
+        /// Of the pool, which prepares nothing meanwhile.
+        var start: SandboxPool.Start?
+        var prepared: PreparedSandbox?
         var sandbox: Sandbox?
         var startedAt: Date?
         var runtime: String?
-        var uid: UInt32?
-        /// Where the init cannot see its own.
-        var cgroup: HostCgroup?
         var log = LogLimiter(limit: 0)
         var policy: PolicyEvidence?
     }
 
     let found = NIOLockedValueBox(Found())
+    let trace = StageTrace()
     let nonce: String
 
     init(
         request: ExecutionRequest, host: RunnerHost, sink: any LogSink, egressSink: (any EgressSink)?,
-        keeper: (any ExecutionKeeper)?, nonce: String = LaunchFrame.makeNonce()
+        keeper: (any ExecutionKeeper)?, pool: SandboxPool? = nil, nonce: String = LaunchFrame.makeNonce()
     ) {
         self.request = request
         self.host = host
         self.sink = sink
         self.egressSink = egressSink
         self.keeper = keeper
+        self.pool = pool
         self.nonce = nonce
     }
 
@@ -43,36 +50,26 @@ struct ExecutionRun: Sendable {
 
     func toEnd(_ control: ExecutionControl) async -> FinishedExecution {
         let createdAt = Date()
-        let user: SandboxUser
-        let policy: SandboxPolicy
-        var proxy: EgressProxy?
-        do {
-            user = try host.folder.lockUser()
-            proxy = try await startProxy(user)
-            policy = try await makePolicy(user, proxy)
-        } catch {
-            let ending = Ending.failed(.engineError, String(describing: error))
-            let egress = await proxy?.close()
-            let finished = await finished(ending, createdAt: createdAt, finishedAt: Date(), egress: egress)
-            // Nothing was made that would have to stay; what could not be written down is begun again.
-            try? await keeper?.hasEnded(finished)
-            return finished
-        }
         let ending = await live(control) {
             $0.begin()
         } _: {
-            await prepareAndPump(policy, $0)
+            await prepareAndPump($0)
         }
-        let finishedAt = Date()
-        let egress = await proxy?.close()
-        return await accountAndRemove(ending, user, createdAt: createdAt, finishedAt: finishedAt, egress: egress)
+        return await accountAndRemove(ending, createdAt: createdAt, finishedAt: Date())
     }
 
     /// - Parameter launch: of the runner before.
     func toEnd(adopting launch: Launch, _ control: ExecutionControl) async -> FinishedExecution {
-        let user: SandboxUser
         do {
-            user = try host.folder.lockUser(uid: launch.uid)
+            let user = try host.folder.lockUser(uid: launch.uid)
+            let runtime = try? await host.named(request.runtime).name
+            found.withLockedValue {
+                $0.user = user
+                $0.container = launch.containerID
+                $0.runtime = runtime
+                $0.sandbox = Sandbox(client: host.client, containerID: launch.containerID, streams: nil)
+                $0.startedAt = launch.startedAt
+            }
         } catch {
             // Another runner has it, and writes down its end.
             let ending = Ending.failed(.engineError, String(describing: error))
@@ -85,7 +82,7 @@ struct ExecutionRun: Sendable {
         } _: {
             await followAndPump(launch, $0)
         }
-        return await accountAndRemove(ending, user, createdAt: launch.startedAt, finishedAt: Date(), egress: nil)
+        return await accountAndRemove(ending, createdAt: launch.startedAt, finishedAt: Date())
     }
 
     // MARK: The life
@@ -129,13 +126,15 @@ struct ExecutionRun: Sendable {
             do {
                 let frame = try launchFrame().serialized()
                 do {
-                    try await keep(sandbox)
+                    try await keep()
                 } catch {
                     return _ = feed.yield(.failed(.engineError, "the agent was not started: \(error)"))
                 }
                 found.withLockedValue { $0.startedAt = Date() }
                 // Returns when the agent has taken its input. If it fails, the streams' own end says why.
                 try? await sandbox?.launch(frame)
+                trace.mark(.launched)
+                found.withLockedValue { $0.start = nil }
             } catch {
                 feed.yield(.failed(.imageError, String(describing: error)))
             }
@@ -157,10 +156,13 @@ struct ExecutionRun: Sendable {
     }
 
     /// Nothing runs that nobody could find again.
-    private func keep(_ sandbox: Sandbox?) async throws {
-        guard let keeper, let sandbox, let uid = found.withLockedValue({ $0.uid }) else { return }
+    private func keep() async throws {
+        guard let keeper, let prepared = found.withLockedValue({ $0.prepared }) else { return }
         try await keeper.willLaunch(
-            Launch(containerID: sandbox.containerID, nonce: nonce, uid: uid, startedAt: Date()))
+            Launch(
+                containerID: prepared.sandbox.containerID, nonce: nonce, uid: prepared.user.uid, startedAt: Date(),
+                reports: prepared.reports))
+        trace.mark(.recorded)
     }
 
     /// What goes before the agent's command, if its calls are recorded.

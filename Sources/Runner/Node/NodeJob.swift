@@ -9,6 +9,7 @@ struct NodeJob: Sendable {
     let claim: ExecutionQueue.Claim
     let ticket: ExecutionTicket
     let host: RunnerHost
+    let pool: SandboxPool?
     let store: NodeStore
 
     private var lease: ExecutionQueue.Lease { claim.lease }
@@ -23,9 +24,8 @@ struct NodeJob: Sendable {
         }
         let log = try await logs.write(lease, of: execution)
         let keeper = NodeKeeper(store: store, lease: lease, limits: ticket.limits, log: log)
-        let runner = ExecutionRunner(host: host)
-        if let launch = claim.execution.launch {
-            let launch = try JSONDecoder().decode(Launch.self, from: Data(launch.utf8))
+        let runner = ExecutionRunner(host: host, pool: pool)
+        if let launch = try claim.launch {
             _ = await runner.adopt(
                 request, launch, control: control, sink: RecoveredLog(log), keeper: keeper)
         } else {
@@ -42,5 +42,12 @@ struct NodeJob: Sendable {
             throw error
         }
         try await store.finish(lease, ended)
+    }
+}
+
+extension ExecutionQueue.Claim {
+    /// As an earlier life has written it down; nil where no code of the agent's has run.
+    var launch: Launch? {
+        get throws { try execution.launch.map { try JSONDecoder().decode(Launch.self, from: Data($0.utf8)) } }
     }
 }
