@@ -58,6 +58,7 @@ struct PaddockCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             RunCommand.self, CheckCommand.self, DoctorCommand.self, SeccompCommand.self, ReceiptCommand.self,
+            AuditCommand.self,
         ]
     )
 }

@@ -6,6 +6,9 @@ public protocol ExecutionKeeper: Sendable {
     /// - Throws: when it must not run, as when somebody else has the execution.
     func willLaunch(_ launch: Launch) async throws
 
+    /// Its agent is being told to end.
+    func isStopping() async
+
     /// It has ended, and its whole log is written. Its sandbox is removed when this returns.
     /// - Throws: when the sandbox must stay as it is.
     func hasEnded(_ finished: FinishedExecution) async throws

@@ -1,10 +1,13 @@
 public import Entitlements
+public import Foundation
 
 /// One execution that is to be run: an image that was looked at, and what it gets.
 public struct ExecutionRequest: Sendable {
     public var id = ExecutionID()
     /// Of its lease; nil for an execution that no database knows.
     public var fence: Int?
+    /// When it was asked for.
+    public var createdAt = Date()
     public var agentID = "agt_local"
     public var userID = "usr_local"
     public var image: AgentImage

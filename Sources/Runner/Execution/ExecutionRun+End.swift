@@ -2,6 +2,7 @@ import DockerAPI
 import Entitlements
 import Foundation
 import NIOConcurrencyHelpers
+import Storage
 
 /// The account of a run, and the removal of its sandbox.
 extension ExecutionRun {
@@ -21,6 +22,8 @@ extension ExecutionRun {
         do {
             try await keeper.hasEnded(finished)
             trace.mark(.accounted)
+        } catch let error as QueueError where error.code == .leaseLost {
+            // Somebody has ended it in our place, and nobody comes back to it.
         } catch {
             // Whoever takes over finds it as it is.
             if let user { host.keep(user) }

@@ -49,7 +49,7 @@ struct ExecutionRun: Sendable {
     var containerName: String { request.fence.map { "\(request.id).\($0)" } ?? request.id.description }
 
     func toEnd(_ control: ExecutionControl) async -> FinishedExecution {
-        let createdAt = Date()
+        let createdAt = request.createdAt
         let ending = await live(control) {
             $0.begin()
         } _: {
@@ -61,7 +61,7 @@ struct ExecutionRun: Sendable {
     /// - Parameter launch: of the runner before.
     func toEnd(adopting launch: Launch, _ control: ExecutionControl) async -> FinishedExecution {
         do {
-            let user = try host.folder.lockUser(uid: launch.uid)
+            let user = try host.takeBackUser(uid: launch.uid) ?? host.folder.lockUser(uid: launch.uid)
             let runtime = try? await host.named(request.runtime).name
             found.withLockedValue {
                 $0.user = user
@@ -73,7 +73,7 @@ struct ExecutionRun: Sendable {
         } catch {
             // Another runner has it, and writes down its end.
             let ending = Ending.failed(.engineError, String(describing: error))
-            return await finished(ending, createdAt: launch.startedAt, finishedAt: Date(), egress: nil)
+            return await finished(ending, createdAt: request.createdAt, finishedAt: Date(), egress: nil)
         }
         let gone = Duration.seconds(Date().timeIntervalSince(launch.startedAt))
         let remaining = max(.zero, .seconds(request.limits.timeoutSeconds) - gone)
@@ -82,7 +82,7 @@ struct ExecutionRun: Sendable {
         } _: {
             await followAndPump(launch, $0)
         }
-        return await accountAndRemove(ending, createdAt: launch.startedAt, finishedAt: Date())
+        return await accountAndRemove(ending, createdAt: request.createdAt, finishedAt: Date())
     }
 
     // MARK: The life
@@ -97,6 +97,7 @@ struct ExecutionRun: Sendable {
             var lifecycle = ExecutionLifecycle(limits: request.limits)
             let feed = control.feed
             var actions = begin(&lifecycle)
+            var isStopping = false
             group.addTask { await pump(feed) }
             var events = control.events.makeAsyncIterator()
             while true {
@@ -108,6 +109,10 @@ struct ExecutionRun: Sendable {
                     group.addTask { await carryOut(action, feed) }
                 }
                 if lifecycle.isEnding { sink.executionIsEnding() }
+                if let keeper, lifecycle.status == .stopping, !isStopping {
+                    isStopping = true
+                    group.addTask { await keeper.isStopping() }
+                }
                 guard let event = await events.next(isolation: nil) else {
                     group.cancelAll()
                     return .failed(.engineError, "the run lost its events")

@@ -94,6 +94,13 @@ public struct RunnerHost: Sendable {
     /// Keeps a user id from the next sandbox, since the last one may not be gone.
     func keep(_ user: SandboxUser) { keptUsers.withLockedValue { $0.append(user) } }
 
+    /// A user id that was kept, for whoever goes on with its sandbox; nil for one that is not.
+    func takeBackUser(uid: UInt32) -> SandboxUser? {
+        keptUsers.withLockedValue { users in
+            users.firstIndex { $0.uid == uid }.map { users.remove(at: $0) }
+        }
+    }
+
     /// Removes the containers and sockets of runners of this folder that have died. Others are never touched.
     /// - Returns: what was removed, and what could not be.
     public func reap() async throws -> (removed: [String], failed: [DockerError]) {

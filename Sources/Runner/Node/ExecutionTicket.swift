@@ -1,4 +1,5 @@
 public import Entitlements
+import Storage
 
 /// What is written into the queue: everything that any node needs to run the execution.
 public struct ExecutionTicket: Sendable, Codable, Equatable {
@@ -32,7 +33,7 @@ public struct ExecutionTicket: Sendable, Codable, Equatable {
 
 extension ExecutionTicket {
     /// - Throws: what keeps it from being run here, such as an image that cannot be had.
-    func request(_ id: ExecutionID, fence: Int, host: RunnerHost) async throws -> ExecutionRequest {
+    func request(_ id: ExecutionID, _ stored: StoredExecution, host: RunnerHost) async throws -> ExecutionRequest {
         let runtime = try await host.runtime(named: runtime)
         try runtime.check(limits)
         let image = try await host.image(image)
@@ -40,7 +41,8 @@ extension ExecutionTicket {
             image: image, command: try image.command(overriddenBy: command, arguments: []), limits: limits,
             input: Array(input.utf8), endsWithRunner: false)
         request.id = id
-        request.fence = fence
+        request.fence = stored.fence
+        request.createdAt = stored.createdAt
         request.agentID = agentID
         request.userID = userID
         request.environment = environment

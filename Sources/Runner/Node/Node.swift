@@ -41,6 +41,7 @@ public final class Node: Sendable {
     public let pool: SandboxPool?
     private let host: RunnerHost
     private let store: NodeStore
+    private let trail: AuditTrail
     private let configuration: Configuration
     private let logger: Logger
     private let state = NIOLockedValueBox(State())
@@ -53,6 +54,7 @@ public final class Node: Sendable {
         self.logger = logger
         logs = LogHub(database, logger: logger)
         pool = configuration.pool.map { SandboxPool(host: host, configuration: $0, isOfNode: true, logger: logger) }
+        trail = AuditTrail(database)
         store = NodeStore(
             database: database, queue: ExecutionQueue(configuration.queue), name: "node-\(host.folder.id)",
             logger: logger)
@@ -76,7 +78,8 @@ public final class Node: Sendable {
             group.addTask { await self.renewLeases() }
             group.addTask { await self.reconcileAgainAndAgain() }
             group.addTask { await self.listen(ExecutionQueue.submitted) { _ in } }
-            group.addTask { await self.listen(ExecutionQueue.cancelRequested) { self.cancel($0) } }
+            group.addTask { await self.listen(ExecutionQueue.cancelRequested) { await self.hearCancel($0) } }
+            group.addTask { await self.sealAgainAndAgain() }
             await claimAgainAndAgain()
             await waitForActive()
             await preparing.value
@@ -128,7 +131,7 @@ public final class Node: Sendable {
             return true
         }
         guard isNew else { return }
-        if claim.execution.cancelRequestedAt != nil { cancel(id) }
+        if let cancellation = claim.execution.cancellation { cancel(id, cancellation) }
         Task {
             do {
                 let job = NodeJob(
@@ -142,13 +145,22 @@ public final class Node: Sendable {
         }
     }
 
-    private func cancel(_ id: String) {
+    /// What it is asked for is in the database.
+    private func hearCancel(_ id: String) async {
+        guard state.withLockedValue({ $0.active[id] }) != nil else { return }
+        // A database that is away at this moment is asked again with the next heartbeat.
+        if let cancellation = try? await store.find(id)?.cancellation { cancel(id, cancellation) }
+    }
+
+    private func cancel(_ id: String, _ cancellation: Cancellation) {
         let active: Active? = state.withLockedValue { state in
             guard let active = state.active[id], !active.isCancelled else { return nil }
             state.active[id]?.isCancelled = true
             return active
         }
-        active?.control.cancel(grace: active?.grace ?? .zero, why: "canceled")
+        guard let active else { return }
+        active.control.cancel(
+            grace: cancellation.grace ?? active.grace, why: ExecutionCanceller.message(cancellation.reason))
     }
 
     // MARK: Looking after
@@ -156,16 +168,19 @@ public final class Node: Sendable {
     private func renewLeases() async {
         while !Task.isCancelled {
             let leases = state.withLockedValue { $0.active.values.map(\.lease) }
-            for lease in leases {
-                do {
-                    if try await store.renew(lease) { cancel(lease.executionID) }
-                } catch let error as QueueError where error.code == .leaseLost {
+            do {
+                let held = try await store.renew(leases)
+                for lease in leases {
+                    if let asked = held[lease] {
+                        if let cancellation = asked { cancel(lease.executionID, cancellation) }
+                        continue
+                    }
                     // Its ending may just have been written. Otherwise somebody has ended it in our place.
                     let active = state.withLockedValue { $0.active[lease.executionID] }
                     if active?.lease == lease { active?.control.kill(why: "its lease was lost") }
-                } catch {
-                    logger.warning("a lease was not renewed", metadata: ["error": "\(error)"])
                 }
+            } catch {
+                logger.warning("leases were not renewed", metadata: ["error": "\(error)"])
             }
             try? await Task.sleep(for: configuration.queue.lease / 3)
         }
@@ -182,10 +197,26 @@ public final class Node: Sendable {
         }
     }
 
+    /// Chains what was written into the audit trail.
+    private func sealAgainAndAgain() async {
+        while !Task.isCancelled {
+            do {
+                // More at once than one transaction takes.
+                if try await trail.seal() > 0 { continue }
+            } catch {
+                logger.warning("the audit trail is not chained", metadata: ["error": "\(error)"])
+            }
+            try? await Task.sleep(for: .seconds(1))
+        }
+    }
+
     /// Takes over what is ours and not looked after, ends what nobody looks after, and removes sandboxes without an
     /// owner.
     private func reconcile() async throws {
-        if !isStopping { for claim in try await store.held() { begin(claim) } }
+        if !isStopping {
+            let known = state.withLockedValue { Set($0.active.keys) }
+            for claim in try await store.held() where !known.contains(claim.lease.executionID) { begin(claim) }
+        }
         try await store.endOverdue(except: state.withLockedValue { Set($0.active.keys) })
         try await removeOwnerless()
     }
@@ -206,12 +237,12 @@ public final class Node: Sendable {
         for id in prepared where !launched.contains(id) { await host.removeContainer(id) }
     }
 
-    private func listen(_ channel: StaticString, _ heard: @escaping @Sendable (String) -> Void) async {
+    private func listen(_ channel: StaticString, _ heard: @escaping @Sendable (String) async -> Void) async {
         while !Task.isCancelled {
             do {
                 try await store.database.withNotifications(channel) { notifications in
                     for try await notification in notifications {
-                        if case .message(let text) = notification { heard(text) }
+                        if case .message(let text) = notification { await heard(text) }
                         wake.up()
                     }
                 }

@@ -18,7 +18,7 @@ struct NodeJob: Sendable {
     func run(_ logs: LogHub, _ control: ExecutionControl) async throws {
         let request: ExecutionRequest
         do {
-            request = try await ticket.request(execution, fence: lease.fence, host: host)
+            request = try await ticket.request(execution, claim.execution, host: host)
         } catch {
             return try await fail(error)
         }
@@ -29,8 +29,6 @@ struct NodeJob: Sendable {
             _ = await runner.adopt(
                 request, launch, control: control, sink: RecoveredLog(log), keeper: keeper)
         } else {
-            // An earlier life may have made its sandbox, and has sent no frame: no code of the agent's has run.
-            try await host.removeSandbox(named: "\(execution).\(lease.fence)")
             _ = await runner.run(request, control: control, sink: log, keeper: keeper)
         }
     }

@@ -1,5 +1,6 @@
 import DockerAPI
 import Entitlements
+import Logging
 import NIOConcurrencyHelpers
 import Storage
 
@@ -11,6 +12,16 @@ struct NodeKeeper: ExecutionKeeper {
     let log: LogWriter
 
     func willLaunch(_ launch: Launch) async throws { try await store.markRunning(lease, launch, limits) }
+
+    func isStopping() async {
+        do {
+            try await store.markStopping(lease, limits)
+        } catch {
+            // It is told to end all the same; what users see of it is late.
+            store.logger.warning(
+                "a stop is not stored", metadata: ["execution": "\(lease.executionID)", "error": "\(error)"])
+        }
+    }
 
     /// Log, then ending: who sees that it has ended can read all of it.
     func hasEnded(_ finished: FinishedExecution) async throws {

@@ -19,15 +19,21 @@ struct NodeStore: Sendable {
 
     func claim() async throws -> ExecutionQueue.Claim? {
         try await database.transaction(isolation: .readCommitted) { transaction in
-            try await queue.claim(for: name, startingWithin: Self.startLimit, in: transaction)
+            let claim = try await queue.claim(for: name, startingWithin: Self.startLimit, in: transaction)
+            if let claim {
+                try await audit("execution.claimed", claim.lease, ["fence": claim.lease.fence], transaction)
+            }
+            return claim
         }
     }
 
     /// What this node has claimed and not ended, in this life or an earlier one.
     func held() async throws -> [ExecutionQueue.Claim] { try await queue.held(by: name, in: database) }
 
-    /// - Returns: whether its end has been asked for.
-    func renew(_ lease: ExecutionQueue.Lease) async throws -> Bool { try await queue.renew(lease, in: database) }
+    /// - Returns: those that are still held, and for which of them an end has been asked for.
+    func renew(_ leases: [ExecutionQueue.Lease]) async throws -> [ExecutionQueue.Lease: Cancellation?] {
+        try await queue.renew(leases, in: database)
+    }
 
     func find(_ id: String) async throws -> StoredExecution? { try await queue.find(id, in: database) }
 
@@ -37,13 +43,20 @@ struct NodeStore: Sendable {
             try await queue.markRunning(
                 lease, launch: json, for: .seconds(limits.timeoutSeconds + limits.graceSeconds) + Self.slack,
                 in: transaction)
+            try await audit("execution.launched", lease, [:], transaction)
+        }
+    }
+
+    func markStopping(_ lease: ExecutionQueue.Lease, _ limits: Limits) async throws {
+        try await database.transaction(isolation: .readCommitted) { transaction in
+            try await queue.markStopping(lease, for: .seconds(limits.graceSeconds) + Self.slack, in: transaction)
         }
     }
 
     /// Tries for as long as the database is away.
     /// - Throws: `QueueError` with code `lease_lost`, or what will not pass.
     func finish(_ lease: ExecutionQueue.Lease, _ execution: Execution) async throws {
-        let ending = String(decoding: try execution.serialized(), as: UTF8.self)
+        let ending = try execution.text
         let usage = execution.usage
         let stored = StoredUsage(
             wallMilliseconds: usage.wallMs, cpuMilliseconds: usage.cpuMs, maxMemoryBytes: Int(usage.maxMemoryBytes),
@@ -51,8 +64,12 @@ struct NodeStore: Sendable {
         try await untilItPasses("an ending") {
             do {
                 try await database.transaction(isolation: .readCommitted) { transaction in
+                    guard let before = try await queue.find(lease.executionID, locked: true, in: transaction) else {
+                        throw QueueError.leaseLost(lease)
+                    }
                     try await queue.finish(
                         lease, as: execution.status.stored, ending: ending, usage: stored, in: transaction)
+                    try await ExecutionEnd.record(before, execution, actor: name, in: transaction)
                 }
             } catch let error as QueueError where error.code == .leaseLost {
                 // A commit whose answer was lost.
@@ -71,23 +88,32 @@ struct NodeStore: Sendable {
                 : (.lost, .runnerLost, "the runner that had it has gone")
             // A request that cannot be read has an end too.
             let ended = Execution.ended(execution, status, reason, message)
-            let ending = try ended.map { String(decoding: try $0.serialized(), as: UTF8.self) } ?? "{}"
-            _ = try await database.transaction(isolation: .readCommitted) { transaction in
-                try await queue.endOverdue(execution, as: status.stored, ending: ending, in: transaction)
+            let ending = try ended.text
+            try await database.transaction(isolation: .readCommitted) { transaction in
+                let isEnded = try await queue.endOverdue(
+                    execution, as: status.stored, ending: ending, in: transaction)
+                if isEnded { try await ExecutionEnd.record(execution, ended, actor: name, in: transaction) }
             }
         }
     }
 
+    private func audit(
+        _ action: String, _ lease: ExecutionQueue.Lease, _ detail: [String: Int], _ transaction: Transaction
+    ) async throws {
+        try await AuditLog.append(
+            actor: name, action: action, subject: lease.executionID,
+            detail: JSONValue.object(detail.mapValues { .integer(Int64($0)) }).text, in: transaction)
+    }
+
     /// Runs it again while the database is away.
     private func untilItPasses(_ what: String, _ body: () async throws -> Void) async throws {
-        var pause: Duration = .milliseconds(50)
+        var backoff = Backoff(first: .milliseconds(50), longest: .seconds(2))
         while true {
             do {
                 return try await body()
             } catch let error as DatabaseError where error.mayPass {
                 logger.warning("\(what) is not stored yet", metadata: ["error": "\(error)"])
-                try await Task.sleep(for: pause)
-                pause = min(pause * 2, .seconds(2))
+                try await Task.sleep(for: backoff.next())
             }
         }
     }
@@ -126,4 +152,12 @@ extension Execution {
         execution.finishedAt = Date()
         return execution
     }
+
+    /// The document as it is stored.
+    var text: String { get throws { String(decoding: try serialized(), as: UTF8.self) } }
+}
+
+extension Execution? {
+    /// A request that cannot be read has an end too.
+    var text: String { get throws { try self?.text ?? "{}" } }
 }

@@ -4,6 +4,7 @@ public struct DatabaseError: Error, Sendable, CustomStringConvertible {
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Base: String {
             case databaseUnavailable = "database_unavailable"
+            case databaseClosed = "database_closed"
             case databaseBusy = "database_busy"
             case commitUnknown = "commit_unknown"
             case transactionConflict = "transaction_conflict"
@@ -24,6 +25,8 @@ public struct DatabaseError: Error, Sendable, CustomStringConvertible {
 
         /// The database is away, or it cannot go on: nothing was written.
         public static let databaseUnavailable = Code(base: .databaseUnavailable)
+        /// The program has closed it: nothing was written, and nothing more will be.
+        public static let databaseClosed = Code(base: .databaseClosed)
         /// All connections stayed in use until the deadline: nothing was written.
         public static let databaseBusy = Code(base: .databaseBusy)
         /// The database went away between a commit and its answer: it is written whole, or not at all.

@@ -10,6 +10,11 @@ public enum SQLWord: String, Sendable {
     case identity
     /// At the end of a `SELECT`: `FOR UPDATE SKIP LOCKED`, and nothing on SQLite, whose transactions do not overlap.
     case forUpdateSkipLocked
+    /// At the end of a `SELECT`: `FOR UPDATE`, and nothing on SQLite: the rows stay as they are until the transaction ends.
+    case forUpdate
+    /// At the end of a `SELECT`: `FOR SHARE`, and nothing on SQLite: nobody else changes the rows, and others may hold
+    /// them as well.
+    case forShare
     /// The database's clock when the statement starts, as a `Date` is stored: one clock for all nodes.
     case now
 }

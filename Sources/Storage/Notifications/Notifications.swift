@@ -50,7 +50,7 @@ public final class Notifications: AsyncSequence, Sendable {
         }
     }
 
-    private static var closed: DatabaseError { DatabaseError(.databaseUnavailable, "the database has been closed") }
+    private static var closed: DatabaseError { DatabaseError(.databaseClosed, "the database has been closed") }
 
     private func read() async throws -> Notification {
         try Task.checkCancellation()

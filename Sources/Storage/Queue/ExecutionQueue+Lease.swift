@@ -26,14 +26,17 @@ extension ExecutionQueue {
         let rows = try await transaction.query(
             """
             UPDATE executions SET state = 'starting', fence = fence + 1, lease_holder = \(holder),
-                lease_expires_at = \(.now) + \(configuration.lease.wholeMilliseconds), heartbeat_at = \(.now),
+                lease_expires_at = \(.now) + \(configuration.lease.wholeMilliseconds), claimed_at = \(.now),
                 deadline = \(.now) + \(limit.wholeMilliseconds)
             WHERE id = (
                 SELECT id FROM executions WHERE state = 'queued'
                 ORDER BY priority DESC, turn, created_at, id LIMIT 1 \(.forUpdateSkipLocked))
             RETURNING \(StoredExecution.columns)
             """)
-        return try rows.first.map { try Self.claim(of: StoredExecution($0), holder) }
+        guard let row = rows.first else { return nil }
+        let execution = try StoredExecution(row)
+        try await transaction.notify(Self.changed, execution.id)
+        return Self.claim(of: execution, holder)
     }
 
     /// What the holder has claimed and not ended: for a node that starts again.
@@ -47,19 +50,28 @@ extension ExecutionQueue {
         Claim(lease: Lease(executionID: execution.id, holder: holder, fence: execution.fence), execution: execution)
     }
 
-    /// The heartbeat: prolongs the lease. One that has run out and that nobody has acted on yet is prolonged as well.
-    /// - Returns: whether its end has been asked for.
-    /// - Throws: ``QueueError`` with code `lease_lost`.
-    public func renew(_ lease: Lease, in executor: some SQLExecutor) async throws -> Bool {
+    /// The heartbeat: prolongs leases of one holder. One that has run out and that nobody has acted on yet is prolonged
+    /// as well.
+    /// - Returns: those that are still held, and for which of them an end has been asked for. The others are lost.
+    public func renew(
+        _ leases: [Lease], in executor: some SQLExecutor
+    ) async throws -> [Lease: Cancellation?] {
+        guard let holder = leases.first?.holder else { return [:] }
+        precondition(leases.allSatisfy { $0.holder == holder }, "leases are renewed by their holder")
+        let pairs: [SQL] = leases.map { "(\($0.executionID), \($0.fence))" }
+        let fences: SQL = pairs.joined(by: ", ")
         let rows = try await executor.query(
             """
-            UPDATE executions
-            SET lease_expires_at = \(.now) + \(configuration.lease.wholeMilliseconds), heartbeat_at = \(.now)
-            WHERE \(Self.isHeld(lease)) RETURNING cancel_requested_at
+            UPDATE executions SET lease_expires_at = \(.now) + \(configuration.lease.wholeMilliseconds)
+            WHERE lease_holder = \(holder) AND (id, fence) IN (VALUES \(fences))
+            RETURNING id, fence, cancel_requested_at, cancel_grace_ms, cancel_reason
             """)
-        guard let row = rows.first else { throw QueueError.leaseLost(lease) }
-        let askedAt: Int64? = try row["cancel_requested_at"]
-        return askedAt != nil
+        var held: [Lease: Cancellation?] = [:]
+        for row in rows {
+            let lease = Lease(executionID: try row["id"], holder: holder, fence: try row["fence"])
+            held.updateValue(try Cancellation(row), forKey: lease)
+        }
+        return held
     }
 
     /// The agent's code runs from now on.
@@ -77,18 +89,21 @@ extension ExecutionQueue {
             WHERE \(Self.isHeld(lease)) AND state = 'starting'
             """)
         guard changed == 1 else { throw QueueError.leaseLost(lease) }
+        try await transaction.notify(Self.changed, lease.executionID)
     }
 
     /// The agent has been told to stop.
     /// - Parameter limit: longest time in this state.
-    /// - Throws: ``QueueError`` with code `lease_lost`.
+    /// - Throws: ``QueueError`` with code `lease_lost`, also when it is stopping already.
     public func markStopping(_ lease: Lease, for limit: Duration, in transaction: Transaction) async throws {
         let changed = try await transaction.execute(
             """
-            UPDATE executions SET state = 'stopping', deadline = \(.now) + \(limit.wholeMilliseconds)
-            WHERE \(Self.isHeld(lease))
+            UPDATE executions
+            SET state = 'stopping', stopping_at = \(.now), deadline = \(.now) + \(limit.wholeMilliseconds)
+            WHERE \(Self.isHeld(lease)) AND state IN ('starting', 'running')
             """)
         guard changed == 1 else { throw QueueError.leaseLost(lease) }
+        try await transaction.notify(Self.changed, lease.executionID)
     }
 
     /// Ends an execution, with what it used.
@@ -116,7 +131,7 @@ extension ExecutionQueue {
                     \(usage.logBytes), \(usage.egressBytes))
                 """)
         }
-        try await transaction.notify(Self.ended, lease.executionID)
+        try await transaction.notify(Self.changed, lease.executionID)
     }
 
     private static func isHeld(_ lease: Lease) -> SQL {

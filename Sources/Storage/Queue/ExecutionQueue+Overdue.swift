@@ -34,7 +34,7 @@ extension ExecutionQueue {
                 AND (deadline <= \(.now) OR lease_expires_at <= \(.now))
             """)
         guard changed == 1 else { return false }
-        try await transaction.notify(Self.ended, execution.id)
+        try await transaction.notify(Self.changed, execution.id)
         return true
     }
 }

@@ -3,7 +3,7 @@
 /// Each call is part of the caller's transaction, so that what belongs together (the audit trail, a reservation) is
 /// written together; ``Transaction/Isolation/readCommitted`` is enough for all of them. Times are the database's own.
 ///
-/// Notifications, each with an execution's id: ``submitted``, ``cancelRequested``, ``ended``.
+/// Notifications, each with an execution's id: ``cancelRequested``, ``changed``; and ``submitted``, see ``SubmissionBell``.
 public struct ExecutionQueue: Sendable {
     /// How the queue is bounded.
     public struct Configuration: Sendable {
@@ -42,13 +42,15 @@ public struct ExecutionQueue: Sendable {
 
     public static let submitted: StaticString = "paddock_submitted"
     public static let cancelRequested: StaticString = "paddock_cancel_requested"
-    public static let ended: StaticString = "paddock_ended"
+    /// The state of an execution has changed.
+    public static let changed: StaticString = "paddock_changed"
 
     let configuration: Configuration
 
     public init(_ configuration: Configuration = Configuration()) { self.configuration = configuration }
 
-    /// Writes an execution into the queue; it is there for good once the transaction is committed.
+    /// Writes an execution into the queue; it is there for good once the transaction is committed. ``SubmissionBell``
+    /// wakes the nodes then, which otherwise look every second.
     ///
     /// Among one priority, users take turns: an execution's turn is the one after its user's last, but none that has
     /// been served already. So a thousand of one user do not hold up the first of another, and who comes late is not
@@ -87,32 +89,42 @@ public struct ExecutionQueue: Sendable {
                 \(submission.request), \(.now), \(.now) + \(submission.patience.wholeMilliseconds))
             ON CONFLICT (id) DO NOTHING
             """)
-        guard inserted == 1 else { return false }
-        try await transaction.notify(Self.submitted, submission.id)
-        return true
+        return inserted == 1
     }
 
     /// An execution, in whatever state.
-    public func find(_ id: String, in executor: some SQLExecutor) async throws -> StoredExecution? {
-        try await executor.query("SELECT \(StoredExecution.columns) FROM executions WHERE id = \(id)")
+    /// - Parameter locked: whether it stays as it is until the transaction ends.
+    public func find(
+        _ id: String, locked: Bool = false, in executor: some SQLExecutor
+    ) async throws -> StoredExecution? {
+        let lock: SQL = locked ? "\(.forUpdate)" : ""
+        return try await executor.query("SELECT \(StoredExecution.columns) FROM executions WHERE id = \(id) \(lock)")
             .first.map(StoredExecution.init)
     }
 
     /// Asks for an execution's end: one that waits ends now, one that somebody holds is to be ended by its holder.
-    /// - Parameter ending: JSON, of one that waits.
+    /// The first one who asks decides.
+    /// - Parameters:
+    ///   - ending: JSON, of one that waits.
+    ///   - grace: from SIGTERM to SIGKILL; nil for the execution's own.
+    ///   - reason: for its message.
     /// - Returns: the execution as it is then; nil when there is none.
-    public func cancel(_ id: String, ending: String, in transaction: Transaction) async throws -> StoredExecution? {
+    public func cancel(
+        _ id: String, ending: String, grace: Duration? = nil, reason: String? = nil, in transaction: Transaction
+    ) async throws -> StoredExecution? {
         let ended = try await transaction.execute(
             """
-            UPDATE executions SET state = 'canceled', ending = \(ending), finished_at = \(.now), cancel_requested_at = \(.now)
+            UPDATE executions SET state = 'canceled', ending = \(ending), finished_at = \(.now),
+                cancel_requested_at = \(.now), cancel_reason = \(reason)
             WHERE id = \(id) AND state = 'queued'
             """)
         if ended == 1 {
-            try await transaction.notify(Self.ended, id)
+            try await transaction.notify(Self.changed, id)
         } else {
             let asked = try await transaction.execute(
                 """
-                UPDATE executions SET cancel_requested_at = \(.now)
+                UPDATE executions SET cancel_requested_at = \(.now), cancel_grace_ms = \(grace?.wholeMilliseconds),
+                    cancel_reason = \(reason)
                 WHERE id = \(id) AND finished_at IS NULL AND cancel_requested_at IS NULL
                 """)
             if asked == 1 { try await transaction.notify(Self.cancelRequested, id) }

@@ -107,6 +107,7 @@ struct NodeFixture: Sendable {
                     id: id.description, userID: ticket.userID, agentID: ticket.agentID, request: request,
                     patience: .seconds(600)), in: transaction)
         }
+        SubmissionBell(database).ring()
         return id
     }
 

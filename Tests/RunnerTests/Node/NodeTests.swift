@@ -45,12 +45,13 @@ struct NodeTests {
                 try await eventually { try await !fixture.log(running).isEmpty }
                 let waiting = try await fixture.submit(fixture.ticket("echo never"))
                 for id in [waiting, running] {
-                    _ = try await fixture.database.transaction { transaction in
-                        try await fixture.queue.cancel(id.description, ending: "{}", in: transaction)
-                    }
+                    try await ExecutionCanceller(fixture.database).cancel(id, actor: "usr_a", reason: "not needed")
                 }
-                #expect(try await fixture.ended(running)["status"] as? String == "canceled")
+                let ended = try await fixture.ended(running)
+                #expect(ended["status"] as? String == "canceled")
+                #expect(ended["message"] as? String == "canceled: not needed")
                 #expect(try await fixture.stored(waiting).state == .canceled)
+                #expect(try await fixture.stored(running).stoppingAt != nil)
                 #expect(try await fixture.log(waiting).isEmpty)
             }
         }

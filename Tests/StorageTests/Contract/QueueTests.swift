@@ -199,17 +199,17 @@ struct QueueTests {
             let claim = try #require(try await claim(database, for: "node-1"))
             #expect(try await queue.held(by: "node-1", in: database).map(\.lease) == [claim.lease])
             #expect(try await queue.held(by: "node-2", in: database).isEmpty)
-            #expect(try await !queue.renew(claim.lease, in: database))
+            #expect(try await queue.renew([claim.lease], in: database) == [claim.lease: nil])
             try await database.transaction {
                 try await queue.markRunning(claim.lease, launch: "{}", for: .seconds(9), in: $0)
             }
             #expect(try await queue.find("exe_1", in: database)?.state == .running)
             let stolen = ExecutionQueue.Lease(executionID: "exe_1", holder: "node-1", fence: 2)
-            #expect(try await refusal { _ = try await queue.renew(stolen, in: database) } == .leaseLost)
+            #expect(try await queue.renew([stolen], in: database).isEmpty)
             #expect(try await refusal { try await finish(database, stolen) } == .leaseLost)
             try await finish(database, claim.lease)
             #expect(try await refusal { try await finish(database, claim.lease) } == .leaseLost)
-            #expect(try await refusal { _ = try await queue.renew(claim.lease, in: database) } == .leaseLost)
+            #expect(try await queue.renew([claim.lease], in: database).isEmpty)
             let execution = try #require(try await queue.find("exe_1", in: database))
             #expect(execution.state == .succeeded)
             #expect(execution.leaseHolder == nil)
@@ -233,7 +233,7 @@ struct QueueTests {
             let stale = try #require(try await queue.overdue(in: database).first)
 
             // Its holder comes back before anybody has acted.
-            #expect(try await !queue.renew(claim.lease, in: database))
+            #expect(try await queue.renew([claim.lease], in: database) == [claim.lease: nil])
             let isEnded = try await database.transaction(isolation: .readCommitted) {
                 try await queue.endOverdue(stale, as: .lost, ending: "{}", in: $0)
             }
@@ -241,14 +241,14 @@ struct QueueTests {
             #expect(try await queue.overdue(in: database).isEmpty)
 
             // Now it does not.
-            _ = try await brief.renew(claim.lease, in: database)
+            _ = try await brief.renew([claim.lease], in: database)
             try await eventually { try await !queue.overdue(in: database).isEmpty }
             let isLost = try await database.transaction(isolation: .readCommitted) {
                 try await queue.endOverdue(stale, as: .lost, ending: "{}", in: $0)
             }
             #expect(isLost)
             #expect(try await queue.find("exe_1", in: database)?.state == .lost)
-            #expect(try await refusal { _ = try await queue.renew(claim.lease, in: database) } == .leaseLost)
+            #expect(try await queue.renew([claim.lease], in: database).isEmpty)
             #expect(try await refusal { try await finish(database, claim.lease) } == .leaseLost)
             #expect(try await self.claim(database) == nil)
         }
@@ -302,9 +302,9 @@ struct QueueTests {
                 }
                 let asked = try #require(try await cancel(id))
                 #expect(asked.state == state)
-                let firstAsked = try #require(asked.cancelRequestedAt)
-                #expect(try await cancel(id)?.cancelRequestedAt == firstAsked)
-                #expect(try await queue.renew(claim.lease, in: database))
+                let firstAsked = try #require(asked.cancellation)
+                #expect(try await cancel(id)?.cancellation == firstAsked)
+                #expect(try await queue.renew([claim.lease], in: database) == [claim.lease: firstAsked])
                 try await finish(database, claim.lease)
                 #expect(try await cancel(id)?.state == .succeeded)
             }
@@ -317,7 +317,7 @@ struct QueueTests {
             try await database.withNotifications(ExecutionQueue.submitted) { submitted in
                 var submitted = submitted.makeAsyncIterator()
                 #expect(try await submitted.next() == .catchUp)
-                try await database.withNotifications(ExecutionQueue.ended) { ended in
+                try await database.withNotifications(ExecutionQueue.changed) { ended in
                     var ended = ended.makeAsyncIterator()
                     #expect(try await ended.next() == .catchUp)
                     try await submit(database, "exe_1")

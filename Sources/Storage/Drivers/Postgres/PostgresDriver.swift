@@ -47,7 +47,7 @@ final class PostgresDriver: Driver {
     private func takeIdle() throws -> PostgresSession? {
         try state.withLockedValue { state in
             guard !state.isClosed else {
-                throw DatabaseError(.databaseUnavailable, "\(connector.url): the database has been closed")
+                throw DatabaseError(.databaseClosed, "\(connector.url): the database has been closed")
             }
             return state.idle.popLast()
         }

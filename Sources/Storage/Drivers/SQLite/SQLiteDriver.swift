@@ -62,7 +62,7 @@ final class SQLiteDriver: Driver {
     private func idle(_ access: Access) throws -> SQLiteSession? {
         let (session, file): (SQLiteSession?, SQLiteFile?) = try state.withLockedValue { state in
             guard !state.isClosed else {
-                throw DatabaseError(.databaseUnavailable, "\(self.description): the database has been closed")
+                throw DatabaseError(.databaseClosed, "\(self.description): the database has been closed")
             }
             switch access {
             case .write:

@@ -1,0 +1,25 @@
+import Storage
+
+/// What belongs to the end of an execution beside its row: written in the transaction that ends it, wherever that is.
+enum ExecutionEnd {
+    /// - Parameters:
+    ///   - execution: as it was before its end.
+    ///   - ended: its document; nil for one whose request cannot be read.
+    ///   - actor: who ended it: a node, a user.
+    static func record(
+        _ execution: StoredExecution, _ ended: Execution?, actor: String, in transaction: Transaction
+    ) async throws {
+        let detail: JSONValue = .object([
+            "status": .string((ended?.status ?? .lost).rawValue),
+            "reason": ended?.reason.map { .string($0.rawValue) } ?? .null,
+            "exitCode": ended?.exitCode.map { .integer(Int64($0)) } ?? .null,
+        ])
+        try await AuditLog.append(
+            actor: actor, action: "execution.finished", subject: execution.id, detail: detail.text, in: transaction)
+    }
+}
+
+extension JSONValue {
+    /// Compact JSON. A value made of strings, whole numbers and null always has one.
+    var text: String { (try? serialized()).map { String(decoding: $0, as: UTF8.self) } ?? "{}" }
+}
