@@ -9,7 +9,7 @@ import NIOConcurrencyHelpers
 /// They are made on the path of every sandbox, and verified again when they are taken. While an execution starts, none is
 /// begun.
 public final class SandboxPool: Sendable {
-    private struct Order {
+    struct Order {
         let kind: SandboxKind
         let limits: Limits
     }
@@ -127,7 +127,8 @@ public final class SandboxPool: Sendable {
         }
     }
 
-    private func nextStep(at now: ContinuousClock.Instant) -> (orders: [Order], wasted: [(PreparedSandbox, Waste)]) {
+    /// What to begin and what to remove now. Whoever asks carries it out.
+    func nextStep(at now: ContinuousClock.Instant) -> (orders: [Order], wasted: [(PreparedSandbox, Waste)]) {
         state.withLockedValue { state in
             state.plan.forget(at: now)
             let wanted = state.plan.wanted(at: now)

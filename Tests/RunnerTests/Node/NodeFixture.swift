@@ -69,11 +69,11 @@ struct NodeFixture: Sendable {
     }
 
     /// A node in a process of its own.
-    func process(stopLimit: Double = 0) throws -> Process {
+    func process(stopLimit: Double = 0, hasPool: Bool = false) throws -> Process {
         let process = Process()
         process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
             .deletingLastPathComponent().appending(path: "NodeProgram")
-        process.arguments = [url, "\(stopLimit)"]
+        process.arguments = [url, "\(stopLimit)"] + (hasPool ? ["pool"] : [])
         process.environment = ProcessInfo.processInfo.environment.merging(["PADDOCK_STATE_DIR": folder]) { $1 }
         process.standardError = FileHandle.nullDevice
         try process.run()
