@@ -160,6 +160,13 @@ let package = Package(
             exclude: ["private-cluster.sh"],
             swiftSettings: settings
         ),
+        .target(
+            name: "EngineFixtures",
+            dependencies: ["DatabaseFixtures"],
+            path: "Tests/EngineFixtures",
+            exclude: ["private-engine.sh"],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "EntitlementsTests",
             dependencies: [
@@ -205,6 +212,7 @@ let package = Package(
                 "NodeProgram",
                 "DockerAPI",
                 "DatabaseFixtures",
+                "EngineFixtures",
                 "Entitlements",
                 "Storage",
                 .product(name: "Logging", package: "swift-log"),
@@ -218,7 +226,7 @@ let package = Package(
         .testTarget(
             name: "PaddockTests",
             dependencies: [
-                "Paddock", "DockerAPI", "Entitlements", "Runner",
+                "Paddock", "DockerAPI", "EngineFixtures", "Entitlements", "Runner",
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ],
             swiftSettings: settings

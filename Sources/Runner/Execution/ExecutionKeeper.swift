@@ -12,6 +12,9 @@ public protocol ExecutionKeeper: Sendable {
     /// It has ended, and its whole log is written. Its sandbox is removed when this returns.
     /// - Throws: when the sandbox must stay as it is.
     func hasEnded(_ finished: FinishedExecution) async throws
+
+    /// Told of each step that the run has taken; it waits for this.
+    func reached(_ step: ExecutionStep)
 }
 
 /// What it takes to find a sandbox again, and to go on with it.
@@ -23,4 +26,6 @@ public struct Launch: Sendable, Codable, Equatable {
     public let startedAt: Date
     /// How many reports of the init's its log begins with.
     let reports: Int
+    /// What was looked at before it.
+    let policy: PolicyEvidence?
 }

@@ -57,11 +57,12 @@ extension ExecutionRun {
             // Waiting for the exit and removing then is faster than removing by force.
             if acknowledged {
                 await Self.waitForExit(container, client)
-                trace.mark(.exited)
             }
-            defer { trace.mark(.removed) }
-            if acknowledged, await Self.remove(container, force: false, client) == nil { return nil }
-            return await Self.remove(container, force: true, client)
+            trace.mark(.exited)
+            var failure = acknowledged ? await Self.remove(container, force: false, client) : nil
+            if !acknowledged || failure != nil { failure = await Self.remove(container, force: true, client) }
+            if failure == nil { trace.mark(.removed) }
+            return failure
         }.value
     }
 

@@ -31,15 +31,23 @@ extension ExecutionRun {
     func followAndPump(_ launch: Launch, _ feed: Feed) async {
         let sandbox = Sandbox(client: host.client, containerID: launch.containerID, streams: nil)
         do {
+            let cgroup = request.runtime.kernel == .gvisor ? try? await host.cgroup(of: launch.containerID) : nil
             var frames = try await host.client.containerLogs(launch.containerID, follow: true).makeAsyncIterator()
             for _ in 0..<launch.reports { _ = try await SandboxReport.read(from: &frames) }
-            let lost = await pump(frames, of: nil, feed)
-            feed.yield(await afterTheStreams(sandbox, lost))
+            let lost = await pump(frames, of: cgroup, feed)
+            feed.yield(await afterTheLog(sandbox, lost))
         } catch let error as SandboxReport.Missing {
-            feed.yield(await afterTheStreams(sandbox, error.description))
+            feed.yield(await afterTheLog(sandbox, error.description))
         } catch {
             feed.yield(await failure(error))
         }
+    }
+
+    private func afterTheLog(_ sandbox: Sandbox, _ lost: String?) async -> ExecutionLifecycle.Event {
+        let event = await afterTheStreams(sandbox, lost)
+        guard case .connectionLost = event else { return event }
+        // Where the frame did not arrive whole, nothing has run; whether it did, nobody can say any more.
+        return .failed(.runnerLost, "the runner went away, and what it ran left no result")
     }
 
     /// - Parameter cgroup: where the sandbox cannot see its own.

@@ -29,7 +29,7 @@ struct ExecutionRun: Sendable {
     }
 
     let found = NIOLockedValueBox(Found())
-    let trace = StageTrace()
+    let trace: StageTrace
     let nonce: String
 
     init(
@@ -43,6 +43,9 @@ struct ExecutionRun: Sendable {
         self.keeper = keeper
         self.pool = pool
         self.nonce = nonce
+        trace = StageTrace { stage in
+            if let step = stage.step { keeper?.reached(step) }
+        }
     }
 
     /// With the fence: of two runners that both believe the execution theirs, one makes the sandbox of each fence.
@@ -69,6 +72,7 @@ struct ExecutionRun: Sendable {
                 $0.runtime = runtime
                 $0.sandbox = Sandbox(client: host.client, containerID: launch.containerID, streams: nil)
                 $0.startedAt = launch.startedAt
+                $0.policy = launch.policy
             }
         } catch {
             // Another runner has it, and writes down its end.
@@ -128,6 +132,7 @@ struct ExecutionRun: Sendable {
         let sandbox = found.withLockedValue { $0.sandbox }
         switch action {
         case .launch:
+            keeper?.reached(.verified)
             do {
                 let frame = try launchFrame().serialized()
                 do {
@@ -166,7 +171,7 @@ struct ExecutionRun: Sendable {
         try await keeper.willLaunch(
             Launch(
                 containerID: prepared.sandbox.containerID, nonce: nonce, uid: prepared.user.uid, startedAt: Date(),
-                reports: prepared.reports))
+                reports: prepared.reports, policy: prepared.evidence))
         trace.mark(.recorded)
     }
 

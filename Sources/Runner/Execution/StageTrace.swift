@@ -42,16 +42,37 @@ public final class StageTrace: Sendable {
     public let begun = ContinuousClock.now
     private let box = NIOLockedValueBox<[Mark]>([])
 
-    init() {}
+    private let onMark: @Sendable (Stage) -> Void
+
+    /// - Parameter onMark: called for each stage, once, before what follows it.
+    init(onMark: @escaping @Sendable (Stage) -> Void = { _ in }) { self.onMark = onMark }
 
     /// The first time counts.
     func mark(_ stage: Stage) {
         let at = begun.duration(to: .now)
-        box.withLockedValue { marks in
-            if !marks.contains(where: { $0.stage == stage }) { marks.append(Mark(stage: stage, at: at)) }
+        let isNew = box.withLockedValue { marks in
+            guard !marks.contains(where: { $0.stage == stage }) else { return false }
+            marks.append(Mark(stage: stage, at: at))
+            return true
         }
+        if isNew { onMark(stage) }
     }
 
     /// In the order in which they came.
     public var marks: [Mark] { box.withLockedValue { $0 } }
+}
+
+extension StageTrace.Stage {
+    /// What a keeper is told of it.
+    var step: ExecutionStep? {
+        switch self {
+        case .created: .created
+        case .started: .started
+        case .launched: .frameSent
+        case .trailer: .trailerSeen
+        case .exited: .exited
+        case .removed: .removed
+        default: nil
+        }
+    }
 }

@@ -14,6 +14,7 @@ enum ExecutionEnd {
             "reason": ended?.reason.map { .string($0.rawValue) } ?? .null,
             "exitCode": ended?.exitCode.map { .integer(Int64($0)) } ?? .null,
         ])
+        try await SecretBox.remove(execution.id, in: transaction)
         try await AuditLog.append(
             actor: actor, action: "execution.finished", subject: execution.id, detail: detail.text, in: transaction)
     }

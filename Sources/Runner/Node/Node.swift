@@ -7,6 +7,9 @@ public import Storage
 
 /// Runs what is in the queue on this host's Engine, until it is told to stop.
 public final class Node: Sendable {
+    /// Told of each step of each execution, by the execution's id; the execution waits for its return.
+    public typealias StepWatch = @Sendable (_ step: ExecutionStep, _ execution: String) -> Void
+
     public struct Configuration: Sendable {
         /// Executions at once.
         public var slots = 8
@@ -17,6 +20,10 @@ public final class Node: Sendable {
         public var pool: SandboxPool.Configuration?
         /// From one look at the Engine and the queue to the next.
         public var reconcileInterval: Duration = .seconds(60)
+        /// Which logs are kept.
+        public var retention = LogRetention.Limits()
+        /// nil but for tests.
+        public var watch: StepWatch?
 
         public init() {}
     }
@@ -57,7 +64,7 @@ public final class Node: Sendable {
         trail = AuditTrail(database)
         store = NodeStore(
             database: database, queue: ExecutionQueue(configuration.queue), name: "node-\(host.folder.id)",
-            logger: logger)
+            logger: logger, watch: configuration.watch)
     }
 
     /// Claims nothing more. ``run()`` returns when what runs has ended, or ``Configuration/stopLimit`` has passed: what
@@ -193,6 +200,11 @@ public final class Node: Sendable {
             } catch {
                 logger.warning("could not reconcile", metadata: ["error": "\(error)"])
             }
+            do {
+                try await LogRetention(repository: logs.repository, limits: configuration.retention).run()
+            } catch {
+                logger.warning("old logs were not dropped", metadata: ["error": "\(error)"])
+            }
             try? await Task.sleep(for: configuration.reconcileInterval)
         }
     }
@@ -232,9 +244,14 @@ public final class Node: Sendable {
             await host.remove(sandbox)
         }
         let prepared = try await host.ownerlessPrepared()
-        guard !prepared.isEmpty else { return }
-        let launched = try await store.held().compactMap { try $0.launch?.containerID }
-        for id in prepared where !launched.contains(id) { await host.removeContainer(id) }
+        if !prepared.isEmpty {
+            let launched = try await store.held().compactMap { try $0.launch?.containerID }
+            for id in prepared where !launched.contains(id) { await host.removeContainer(id) }
+        }
+        // What else an earlier life has left: its file, its sockets.
+        for failure in try await host.reap().failed {
+            logger.warning("a container without an owner was not removed", metadata: ["error": "\(failure)"])
+        }
     }
 
     private func listen(_ channel: StaticString, _ heard: @escaping @Sendable (String) async -> Void) async {

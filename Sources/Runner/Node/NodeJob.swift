@@ -16,20 +16,26 @@ struct NodeJob: Sendable {
 
     /// - Throws: when its ending could not be written: whoever takes over finds it as it is.
     func run(_ logs: LogHub, _ control: ExecutionControl) async throws {
+        store.watch?(.claimed, lease.executionID)
         let request: ExecutionRequest
         do {
-            request = try await ticket.request(execution, claim.execution, host: host)
+            request = try await ticket.request(
+                execution, claim.execution, host: host,
+                secrets: try await SecretBox(stateFolder: host.folder.path).load(execution, from: store.database))
         } catch {
             return try await fail(error)
         }
         let log = try await logs.write(lease, of: execution)
-        let keeper = NodeKeeper(store: store, lease: lease, limits: ticket.limits, log: log)
+        let hashing = log.position.offset == 0 ? HashingSink(passingTo: log) : nil
+        let keeper = NodeKeeper(
+            store: store, lease: lease, request: request, log: log, hashing: hashing,
+            keys: KeyFolder(stateFolder: host.folder.path), repository: logs.repository)
         let runner = ExecutionRunner(host: host, pool: pool)
         if let launch = try claim.launch {
             _ = await runner.adopt(
-                request, launch, control: control, sink: RecoveredLog(log), keeper: keeper)
+                request, launch, control: control, sink: RecoveredLog(log, passingTo: hashing ?? log), keeper: keeper)
         } else {
-            _ = await runner.run(request, control: control, sink: log, keeper: keeper)
+            _ = await runner.run(request, control: control, sink: hashing ?? log, keeper: keeper)
         }
     }
 

@@ -19,7 +19,7 @@ struct PoolNodeTests {
     @Test("killed, leaves what runs to the next one, and nothing of what waits", arguments: Backend.allCases)
     func killed(backend: Backend) async throws {
         try await NodeFixture.with(backend) { fixture in
-            let first = try fixture.process(hasPool: true)
+            let first = try fixture.process(["NODE_POOL": "1"])
             _ = try await fixture.ended(fixture.submit(fixture.ticket("echo cold")))
             try await eventually { try await prepared(fixture) == ["running"] }
             let lines = (1...2000).map { "line \($0)\n" }.joined()
@@ -29,19 +29,18 @@ struct PoolNodeTests {
             try await eventually { try await !fixture.log(id).isEmpty }
             // One is in use, and at least one more waits.
             try await eventually { try await prepared(fixture).count { $0 == "running" } >= 2 }
-            kill(first.processIdentifier, SIGKILL)
-            await fixture.end(of: first)
+            await first.kill9()
             // What waited ends by itself.
             try await eventually { try await prepared(fixture).count { $0 == "running" } <= 1 }
 
-            let second = try fixture.process(stopLimit: 30, hasPool: true)
+            let second = try fixture.process(stopLimit: 30, ["NODE_POOL": "1"])
             #expect(try await fixture.ended(id)["exitCode"] as? Int == 7)
             let records = try await fixture.log(id)
             #expect(records.isWhole())
             #expect(String(decoding: records.bytes(), as: UTF8.self) == lines)
-            kill(second.processIdentifier, SIGTERM)
-            await fixture.end(of: second)
-            #expect(second.terminationStatus == 0)
+            second.signal(SIGTERM)
+            await second.end()
+            #expect(second.status == 0)
             #expect(try await prepared(fixture).isEmpty)
         }
     }
