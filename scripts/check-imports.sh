@@ -9,14 +9,15 @@ cd "${1:-$(dirname "$0")/..}"
 
 # What each of our targets may import of ours.
 declare -A ALLOWED=(
-    [Paddock]="API Runner Storage Entitlements DockerAPI"
-    [API]="Runner Entitlements Storage"
-    [Runner]="Storage Entitlements DockerAPI CJSONSchema CResolver CSeccomp"
+    [Paddock]="API Runner Storage Entitlements DockerAPI WebClient"
+    [API]="Runner Entitlements Storage WebClient"
+    [Runner]="Storage Entitlements DockerAPI WebClient CJSONSchema CResolver CSeccomp"
     [Entitlements]="Storage"
     [Storage]="CPostgres"
     [DockerAPI]="CCurl"
+    [WebClient]="CCurl"
 )
-readonly OURS=" Paddock API Runner Entitlements Storage DockerAPI SandboxInit EgressForwarder SyscallRecorder SandboxProbes CCurl CPostgres CSeccomp CResolver CJSONSchema "
+readonly OURS=" Paddock API Runner Entitlements Storage DockerAPI WebClient SandboxInit EgressForwarder SyscallRecorder SandboxProbes CCurl CPostgres CSeccomp CResolver CJSONSchema "
 
 # Libraries that only these targets may import.
 declare -A ONLY_IN=(

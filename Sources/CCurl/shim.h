@@ -51,3 +51,15 @@ static inline CURLMcode paddock_curl_multi_set_long(CURLM *multi, CURLMoption op
 static inline CURLcode paddock_curl_message_result(const CURLMsg *message) {
     return message->data.result;
 }
+
+static inline CURLcode paddock_curl_set_list(CURL *handle, CURLoption option, struct curl_slist *list) {
+    return curl_easy_setopt(handle, option, list);
+}
+
+// The option is deprecated since 7.85, and what replaces it is not in 7.81 (Ubuntu 22.04).
+static inline void paddock_curl_allow_http_only(CURL *handle) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    curl_easy_setopt(handle, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#pragma GCC diagnostic pop
+}

@@ -150,6 +150,7 @@ public struct DockerClient: Sendable {
             (try? JSONDecoder().decode(Message.self, from: Data(body)).message)
             ?? String(decoding: body.prefix(500), as: UTF8.self)
         let message = words.isEmpty ? "the Engine gave no reason" : words
+        EngineMetrics.failed(operation, "\(status)")
         throw DockerError(.status, message, operation: operation, status: status)
     }
 

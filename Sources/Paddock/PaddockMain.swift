@@ -56,9 +56,17 @@ struct PaddockCommand: AsyncParsableCommand {
         commandName: "paddock",
         abstract: "Runs other people's agents behind a fence.",
         version: "0.1.0",
-        subcommands: [
-            RunCommand.self, CheckCommand.self, DoctorCommand.self, SeccompCommand.self, ReceiptCommand.self,
-            AuditCommand.self,
+        groupedSubcommands: [
+            CommandGroup(
+                name: "On this machine:",
+                subcommands: [RunCommand.self, CheckCommand.self, DoctorCommand.self, SeccompCommand.self]),
+            CommandGroup(
+                name: "On a server (PADDOCK_URL, PADDOCK_TOKEN):",
+                subcommands: [
+                    SubmitCommand.self, PsCommand.self, ShowExecutionCommand.self, LogsCommand.self, WaitCommand.self,
+                    CancelCommand.self,
+                ]),
+            CommandGroup(name: "Receipts and audit:", subcommands: [ReceiptCommand.self, AuditCommand.self]),
         ]
     )
 }

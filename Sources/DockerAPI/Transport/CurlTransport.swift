@@ -127,18 +127,25 @@ final class CurlTransport: Sendable {
         _ command: (UInt64, CheckedContinuation<HTTPResponse, any Error>) -> Command
     ) async throws -> (id: UInt64, response: HTTPResponse) {
         let id = mailbox.nextID()
-        let response = try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                if !mailbox.post(command(id, continuation)) {
-                    continuation.resume(throwing: Self.closed(request.operation))
+        let begin = ContinuousClock.now
+        do {
+            let response = try await withTaskCancellationHandler {
+                try await withCheckedThrowingContinuation { continuation in
+                    if !mailbox.post(command(id, continuation)) {
+                        continuation.resume(throwing: Self.closed(request.operation))
+                    }
+                    // Cancelled before: the handler below has run already, and its command met nothing to cancel.
+                    if Task.isCancelled { mailbox.post(.cancel(id)) }
                 }
-                // Cancelled before: the handler below has run already, and its command met nothing to cancel.
-                if Task.isCancelled { mailbox.post(.cancel(id)) }
+            } onCancel: {
+                mailbox.post(.cancel(id))
             }
-        } onCancel: {
-            mailbox.post(.cancel(id))
+            EngineMetrics.answered(request.operation, in: begin.duration(to: .now))
+            return (id, response)
+        } catch {
+            EngineMetrics.failed(request.operation, (error as? DockerError)?.code.description ?? "cancelled")
+            throw error
         }
-        return (id, response)
     }
 
     static func closed(_ operation: String) -> DockerError {

@@ -53,7 +53,8 @@ struct RunInputs {
     private static let secretCount = 64
     private static let secretBytes = 256 << 10
 
-    private static func secrets(_ assignments: [Assignment]) throws -> [(name: String, value: [UInt8])] {
+    /// What `--secret` names.
+    static func secrets(_ assignments: [Assignment]) throws -> [(name: String, value: [UInt8])] {
         let secrets = try assignments.map { try secret($0) }
         guard secrets.count <= secretCount else {
             throw Failure("--secret: \(secrets.count) given; at most \(secretCount) are possible")

@@ -2,7 +2,9 @@ import Runner
 
 extension Execution {
     /// The exit code of `paddock run` and `paddock wait`; the contract, §4.
-    var commandExitCode: Int32 {
+    var commandExitCode: Int32 { Self.commandExitCode(status, reason, exitCode) }
+
+    static func commandExitCode(_ status: Status, _ reason: Reason?, _ exitCode: Int?) -> Int32 {
         switch (status, reason) {
         case (.succeeded, _): 0
         case (.timedOut, _): 124

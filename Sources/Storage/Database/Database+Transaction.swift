@@ -29,10 +29,17 @@ extension Database {
                 return try await attemptTransaction(
                     isolation: isolation, statementTimeout: statementTimeout, acquireTimeout: acquireTimeout, body)
             } catch let conflict as Conflict {
-                guard attempt < configuration.attempts else { throw conflict.error }
+                guard attempt < configuration.attempts else {
+                    DatabaseMetrics.failed(conflict.error)
+                    throw conflict.error
+                }
+                DatabaseMetrics.retried()
                 logger.debug("transaction tried again", metadata: ["paddock.storage.attempt": "\(attempt)"])
                 try await Task.sleep(for: backoff.next())
                 attempt += 1
+            } catch {
+                DatabaseMetrics.failed(error)
+                throw error
             }
         }
     }
@@ -48,7 +55,7 @@ extension Database {
     ) async throws -> Result {
         let deadline = ContinuousClock.now + acquireTimeout
         let session = try await begin(isolation, statementTimeout: statementTimeout, until: deadline)
-        defer { driver.release(session) }
+        defer { release(session) }
         let transaction = Transaction(session: session, dialect: driver.dialect, statementTimeout: statementTimeout)
         let result: Result
         do {
@@ -81,13 +88,13 @@ extension Database {
         _ isolation: Transaction.Isolation, statementTimeout: Duration, until deadline: ContinuousClock.Instant
     ) async throws -> any Session {
         while true {
-            let session = try await driver.acquire(.write, until: deadline)
+            let session = try await acquire(.write, until: deadline)
             do {
                 try await session.begin(isolation, statementTimeout: statementTimeout, until: deadline)
                 return session
             } catch {
                 await session.rollback()
-                driver.release(session)
+                release(session)
                 guard let error = error as? DatabaseError, error.isFateUnknown, ContinuousClock.now < deadline else {
                     throw error
                 }

@@ -81,8 +81,13 @@ public struct Database: SQLExecutor {
     func withSession<Result>(
         _ access: Access, _ body: (any Session) async throws -> Result
     ) async throws -> Result {
-        let session = try await driver.acquire(access, until: .now + configuration.acquireTimeout)
-        defer { driver.release(session) }
-        return try await body(session)
+        do {
+            let session = try await acquire(access, until: .now + configuration.acquireTimeout)
+            defer { release(session) }
+            return try await body(session)
+        } catch {
+            DatabaseMetrics.failed(error)
+            throw error
+        }
     }
 }

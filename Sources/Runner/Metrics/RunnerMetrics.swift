@@ -1,0 +1,59 @@
+public import Foundation
+import Metrics
+public import Storage
+
+/// The measuring points of executions. Labels are names of the contract's, so their number is bounded.
+public enum RunnerMetrics {
+    /// A part of an execution's way. Each ends where the next one begins.
+    public enum Stage: String, Sendable {
+        /// Waiting for a node.
+        case queue
+        /// The sandbox is made, up to its init's report.
+        case prepare
+        /// What the kernel holds is compared with the policy.
+        case verify
+        /// From then on until the agent has its input.
+        case launch
+        /// The agent runs.
+        case run
+        /// From the agent's end until log, result and usage are stored.
+        case end
+        /// The sandbox is removed.
+        case remove
+    }
+
+    public static func spent(_ duration: Duration, in stage: Stage) {
+        Timer(label: "paddock.execution.stage.duration", dimensions: [("stage", stage.rawValue)])
+            .record(duration: max(.zero, duration))
+    }
+
+    /// An execution was claimed.
+    public static func claimed(createdAt: Date) {
+        spent(.seconds(Date().timeIntervalSince(createdAt)), in: .queue)
+    }
+
+    /// An execution's end is stored.
+    public static func ended(_ status: Execution.Status, _ reason: Execution.Reason?) {
+        Counter(
+            label: "paddock.executions.ended",
+            dimensions: [("status", status.rawValue), ("reason", reason?.rawValue ?? "none")]
+        ).increment()
+    }
+
+    static func stored(logBytes: Int64) { Counter(label: "paddock.log.bytes").increment(by: logBytes) }
+
+    static func running(_ count: Int) { Meter(label: "paddock.executions.active").set(count) }
+
+    /// One more follower of a log, or one less.
+    public static func follower(isNew: Bool) {
+        let meter = Meter(label: "paddock.log.followers")
+        if isNew { meter.increment() } else { meter.decrement() }
+    }
+
+    /// Brings the queue's gauges up to date; they are NaN while the database is away.
+    public static func measureQueue(of database: Database) async {
+        let load = try? await ExecutionQueue().load(in: database)
+        Meter(label: "paddock.queue.depth").set(load.map { Double($0.depth) } ?? .nan)
+        Meter(label: "paddock.queue.oldest.age.seconds").set(load.map { $0.oldest / .seconds(1) } ?? .nan)
+    }
+}
