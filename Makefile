@@ -5,7 +5,7 @@ PADDOCK := .build/release/paddock
 RELEASE := swift build -c release --product paddock --static-swift-stdlib -Xlinker --strip-all
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check format bench fuzz demo images docs clean
+.PHONY: help build test check format bench fuzz demo images image docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,7 @@ test: ## do the set-up, start an Engine where none answers, and run every test
 	python3 Tests/SandboxInit/test_sandbox_init.py
 	@# All tests at once, as swift test begins them, would starve each other of a small machine's processors.
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 swift test --skip-build
+	PYTHONDONTWRITEBYTECODE=1 .build/python/bin/python -m pytest Tests/Web
 
 check: ## lint the format, and check which module imports which
 	swift format lint --strict --recursive Sources Tests $(wildcard Plugins) Package.swift
@@ -54,6 +55,14 @@ demo: ## from nothing to an agent that runs: set-up, release build, two sample r
 images: ## make the base images and build every sample agent as paddock/NAME
 	@scripts/setup.sh run
 	@images/agents.py build
+
+image: ## build paddock in release, and its own image paddock/server:latest
+	@scripts/setup.sh run
+	$(RELEASE)
+	@/usr/bin/python3 images/base/build.py runtime
+	@mkdir -p .build/image
+	@cp .build/release/paddock .build/image/paddock
+	docker build --quiet --tag paddock/server:latest --file packaging/Dockerfile .build/image
 
 docs: ## check that every relative link in the documents leads somewhere
 	@python3 scripts/check-links.py

@@ -32,9 +32,14 @@ readonly BUILD_PACKAGES="gcc g++ libc6-dev make git tar pkg-config|pkgconf musl-
 readonly RUN_PACKAGES="python3"
 # postgresql: the tests start servers of their own with its programs, on sockets in temporary folders. The cluster that
 # the package makes for itself is not used. openssl makes the certificates of the tests' servers.
-readonly TEST_PACKAGES="util-linux procps iproute2 openssl docker-registry postgresql"
-# More runtimes to test with, where the distribution has them.
-readonly RUNTIME_PACKAGES="crun runsc"
+# curl, a browser and Prometheus are clients of the server's. python3-venv: the tests of the HTTP API and the web page have
+# Python packages of their own.
+readonly TEST_PACKAGES="util-linux procps iproute2 openssl docker-registry postgresql curl prometheus python3-venv
+    fonts-dejavu-core"
+# More runtimes to test with, and a browser, where the distribution has them.
+readonly OPTIONAL_PACKAGES="crun runsc chromium"
+# What those Python packages are in; a hash of the list says whether they are up to date.
+readonly PYTHON_PACKAGES=".build/python"
 readonly FUZZ_PACKAGES="clang-14 libclang-rt-14-dev"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -279,6 +284,21 @@ engine() {
     start_engine
 }
 
+# --- Python packages of the tests ---------------------------------------------------------------------------------
+
+python_packages() {
+    local list=Tests/Web/requirements.txt stamp=$PYTHON_PACKAGES/requirements.sha256 hash
+    hash=$(sha256sum <"$list")
+    [ "$(cat "$stamp" 2>/dev/null || true)" != "$hash" ] || return 0
+    say "installing Python packages into $PYTHON_PACKAGES (up to a minute)"
+    rm -rf "$PYTHON_PACKAGES"
+    "$PYTHON" -m venv "$PYTHON_PACKAGES"
+    # Not by the path of pip, which names the interpreter by where it was made.
+    "$PYTHON_PACKAGES/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$list" ||
+        fail "pip could not install what $list names" "it needs PyPI, or an index of yours: PIP_INDEX_URL"
+    echo "$hash" >"$stamp"
+}
+
 # --- what was asked for -----------------------------------------------------------------------------------------
 
 GOAL=${1:-}
@@ -303,13 +323,14 @@ packages=$BUILD_PACKAGES
 # shellcheck disable=SC2086
 install_missing $packages
 if [ "$GOAL" = test ]; then
-    for package in $RUNTIME_PACKAGES; do
+    for package in $OPTIONAL_PACKAGES; do
         if [ -n "$(missing "$package")" ] && [ -n "$(apt-cache show "$package" 2>/dev/null)" ]; then
             install_missing "$package"
         fi
     done
 fi
 check_swift
+[ "$GOAL" != test ] || python_packages
 ! needs_engine || engine
 ! needs_engine || refresh_engine_config
 [ -n "$INSTALLED" ] || say "nothing to install"

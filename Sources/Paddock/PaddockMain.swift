@@ -66,6 +66,7 @@ struct PaddockCommand: AsyncParsableCommand {
                     SubmitCommand.self, PsCommand.self, ShowExecutionCommand.self, LogsCommand.self, WaitCommand.self,
                     CancelCommand.self,
                 ]),
+            CommandGroup(name: "Serving:", subcommands: [ServeCommand.self]),
             CommandGroup(name: "Receipts and audit:", subcommands: [ReceiptCommand.self, AuditCommand.self]),
         ]
     )

@@ -4,6 +4,10 @@
     paddock/busybox:1   a shell and small tools, one static binary
     paddock/python:3    Python 3 with its standard library, and the same shell and tools
 
+And one that Paddock's own image stands on, made where it is named:
+
+    paddock/runtime:1   the shared libraries of `paddock`, certificates, and the same shell and tools
+
 And four that only the tests use: paddock/test-node, paddock/test-java, and paddock/test-go, a static program that Go's
 compiler makes of Tests/Runtimes/main.go, and paddock/test-http, programs that speak HTTP.
 
@@ -14,7 +18,7 @@ on when or where they were made, so that the same packages give the same image i
 
 Up to date is judged by a label: the hash of this file and of the packages that apt would choose now.
 
-    images/base/build.py [--force] [--tests] [busybox] [python] [test-node] [test-java] [test-go]
+    images/base/build.py [--force] [--tests] [busybox] [python] [runtime] [test-node] [test-java] [test-go]
                          [test-http]
 """
 
@@ -71,6 +75,13 @@ GROUP = b"root:x:0:\nnogroup:x:65534:\n"
 IMAGES = {
     "busybox": {"tag": "paddock/busybox:1", "packages": ["busybox-static"], "command": ["/bin/sh"]},
     "python": {"tag": "paddock/python:3", "packages": ["python3", "busybox-static"], "command": ["python3"]},
+    "runtime": {
+        # libzstd1 is in NOT_NEEDED, and libcurl is linked with it.
+        "tag": "paddock/runtime:1",
+        "packages": ["libcurl4", "libseccomp2", "libpq5", "libsqlite3-0", "libstdc++6", "libzstd1", "ca-certificates",
+                     "busybox-static"],
+        "command": ["/bin/sh"],
+    },
     "test-node": {"tag": "paddock/test-node:1", "packages": ["nodejs", "busybox-static"], "command": ["node"]},
     "test-java": {
         "tag": "paddock/test-java:1", "packages": ["default-jre-headless", "busybox-static"],
@@ -88,6 +99,7 @@ IMAGES = {
     },
 }
 BASES = ("busybox", "python")
+TESTS = tuple(name for name in IMAGES if name.startswith("test-"))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 PATH = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}
@@ -313,8 +325,16 @@ def make_tree(name, package_files):
         tree.file(path, b"")
     if name == "python":
         compile_and_check(tree)
+    if name == "runtime":
+        bundle_certificates(tree)
     tree.add_missing_parents()
     return tree
+
+
+def bundle_certificates(tree):
+    """One file of all certificates, which the package's script would have written."""
+    names = sorted(path for path in tree.entries if path.startswith("usr/share/ca-certificates/") and path.endswith(".crt"))
+    tree.file("etc/ssl/certs/ca-certificates.crt", b"".join(tree.entries[path][1] for path in names))
 
 
 def compile_go(package_files, source):
@@ -461,7 +481,7 @@ def main():
     for name in options.names:
         if name not in IMAGES:
             parser.error(f"no such image: {name}; there are {', '.join(IMAGES)}")
-    names = options.names or (list(IMAGES) if options.tests else list(BASES))
+    names = options.names or list(BASES + TESTS if options.tests else BASES)
     for tool in ("apt-get", "dpkg", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise BuildError(f"{tool} is missing: the base images are made from Debian packages, on Debian or Ubuntu")

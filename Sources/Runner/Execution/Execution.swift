@@ -129,9 +129,10 @@ extension Execution: Encodable {
     }
 
     /// The execution as one JSON document.
-    public func serialized() throws -> [UInt8] {
+    public func serialized(isPretty: Bool = true) throws -> [UInt8] {
         let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        if isPretty { encoder.outputFormatting.insert(.prettyPrinted) }
         return [UInt8](try encoder.encode(self))
     }
 }

@@ -20,6 +20,8 @@ public struct ExecutionRequest: Sendable {
     /// `NAME=VALUE`, after the image's own.
     public var environment: [String] = []
     public var secrets: [(name: String, value: [UInt8])] = []
+    /// The submitter's own.
+    public var labels: [String: String] = [:]
     /// What is left of the standard policy; nil for all of it.
     public var seccomp: SeccompRequest?
     /// What it may reach; nil for nothing.

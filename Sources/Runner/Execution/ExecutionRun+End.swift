@@ -103,6 +103,7 @@ extension ExecutionRun {
         execution.finishedAt = finishedAt
         execution.runtime = found.runtime ?? request.runtime.name
         execution.notes = ending.notes
+        execution.labels = request.labels
         if let policy = request.egress {
             execution.network = .init(
                 mode: "allowlist", allow: policy.rules.map(\.description), connections: egress?.records ?? [],

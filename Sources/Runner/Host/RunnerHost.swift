@@ -61,6 +61,10 @@ public struct RunnerHost: Sendable {
         return HostCgroup(pid: try await client.inspectContainer(containerID).state.pid)
     }
 
+    /// Those that an operator has configured.
+    /// - Throws: what the Engine said.
+    func runtimes() async throws -> [SandboxRuntime] { try await info().sandboxRuntimes }
+
     /// Looks a runtime up in the Engine's configuration.
     /// - Parameter name: nil for the Engine's default.
     /// - Throws: ``UnknownRuntime``, or what the Engine said.

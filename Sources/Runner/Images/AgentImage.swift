@@ -15,11 +15,14 @@ public struct AgentImage: Sendable {
     public let size: Int64
     /// Who the image would run as; here every sandbox has a user of its own.
     public let user: String
+    /// `NAME@sha256:…` in the registries that it was pulled from or pushed to; empty for one that was built here.
+    let repositoryDigests: [String]
 
     init(_ details: ImageDetails, reference: String) {
         id = details.id
         self.reference = reference
         size = details.size
+        repositoryDigests = details.repoDigests ?? []
         user = details.config?.user ?? ""
         entrypoint = details.config?.entrypoint ?? []
         arguments = details.config?.cmd ?? []

@@ -21,6 +21,8 @@ public struct ExecutionTicket: Sendable, Codable, Equatable {
     public var runtime: String?
     public var seccomp: SeccompRequest?
     public var outputSchema: JSONValue?
+    /// The submitter's own.
+    public var labels: [String: String] = [:]
 
     public init(agentID: String, userID: String, image: String, limits: Limits, input: String) {
         self.agentID = agentID
@@ -48,6 +50,7 @@ extension ExecutionTicket {
         request.agentID = agentID
         request.userID = userID
         request.environment = environment
+        request.labels = labels
         request.secrets = secrets.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         request.runtime = runtime
         request.seccomp = seccomp

@@ -157,11 +157,12 @@ extension Execution {
         execution.message = message
         execution.startedAt = stored.startedAt
         execution.finishedAt = Date()
+        execution.take(ticket)
         return execution
     }
 
     /// The document as it is stored.
-    var text: String { get throws { String(decoding: try serialized(), as: UTF8.self) } }
+    var text: String { get throws { String(decoding: try serialized(isPretty: false), as: UTF8.self) } }
 }
 
 extension Execution? {

@@ -1,0 +1,95 @@
+import Crypto
+import Entitlements
+import Foundation
+import NIOConcurrencyHelpers
+import Runner
+
+/// Finds out who calls, by a key or a token.
+final class Authenticator: Sendable {
+    /// A credential that was good is believed for so long: the database is not asked at each request.
+    private static let freshness: TimeInterval = 5
+    private static let capacity = 10_000
+
+    private struct Known {
+        let caller: Caller
+        let until: Date
+    }
+
+    private let accounts: AccountService
+    private let verifiers: [any TokenVerifier]
+    private let known = NIOLockedValueBox<[SHA256Digest: Known]>([:])
+
+    init(accounts: AccountService, verifiers: [any TokenVerifier]) {
+        self.accounts = accounts
+        self.verifiers = verifiers
+    }
+
+    /// - Parameter authorization: the header; nil when there is none.
+    /// - Throws: ``Problem`` 401, or what the database said.
+    func caller(_ authorization: String?) async throws -> Caller {
+        guard let authorization else {
+            throw Problem.unauthenticated("there is no Authorization header: send Authorization: Bearer KEY")
+        }
+        let parts = authorization.split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, parts[0].lowercased() == "bearer", parts[1].utf8.count <= TokenHeader.longestToken
+        else {
+            throw Problem.unauthenticated("the Authorization header is not Bearer and a key or token")
+        }
+        let credential = String(parts[1])
+        let now = Date()
+        let digest = SHA256.hash(data: Array(credential.utf8))
+        if let known = known.withLockedValue({ $0[digest] }), now < known.until { return known.caller }
+        let (caller, expiry) =
+            credential.hasPrefix("pdk_") ? try await byKey(credential) : try await byToken(credential)
+        remember(digest, caller, until: min(now + Self.freshness, expiry ?? .distantFuture), now)
+        return caller
+    }
+
+    /// From now on every credential is looked at anew: one was revoked.
+    func forget() { known.withLockedValue { $0 = [:] } }
+
+    private func remember(_ digest: SHA256Digest, _ caller: Caller, until: Date, _ now: Date) {
+        known.withLockedValue { known in
+            if known.count >= Self.capacity { known = known.filter { now < $0.value.until } }
+            if known.count < Self.capacity { known[digest] = Known(caller: caller, until: until) }
+        }
+    }
+
+    private func byKey(_ text: String) async throws -> (Caller, Date?) {
+        guard let key = try await accounts.authenticate(key: text) else {
+            throw Problem.unauthenticated("the key is unknown, has expired, or was revoked")
+        }
+        let user = try await accounts.user(key.userID)
+        let scopes = key.scopes.isEmpty ? Scope.allCases : key.scopes.compactMap { Scope(rawValue: $0) }
+        let caller = Caller(
+            userID: key.userID, role: Role.lower(of: key.role, user.role), scopes: Set(scopes),
+            limitKey: key.requestLimit == nil ? "user:\(key.userID)" : "key:\(key.id)", requestLimit: key.requestLimit)
+        return (caller, key.expiresAt)
+    }
+
+    private func byToken(_ text: String) async throws -> (Caller, Date?) {
+        do {
+            for verifier in verifiers {
+                guard let token = try await verifier.verify(text) else { continue }
+                let user = try await accounts.ensure(token.userID, role: token.role)
+                let caller = Caller(
+                    userID: user.id, role: token.role, scopes: Set(Scope.allCases), limitKey: "user:\(user.id)",
+                    requestLimit: nil)
+                return (caller, token.expiresAt)
+            }
+        } catch let refused as TokenRefused {
+            throw Problem.unauthenticated(refused.description)
+        } catch let error as EntitlementError {
+            throw Problem.unauthenticated("the token's user cannot be one: \(error)")
+        }
+        throw Problem.unauthenticated("the token's algorithm is not taken here")
+    }
+}
+
+extension Role {
+    /// A key has no more rights than its user has now.
+    fileprivate static func lower(of one: Role, _ other: Role) -> Role {
+        let order: [Role] = [.user, .developer, .admin]
+        return order.first { $0 == one || $0 == other } ?? .user
+    }
+}

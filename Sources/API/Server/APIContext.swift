@@ -1,0 +1,24 @@
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+
+/// What belongs to one request, beside the request itself.
+struct APIContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    /// Echoed, or made.
+    var requestID = ""
+    /// The client's, or its proxy's.
+    let peer: String
+
+    private let channel: any Channel
+
+    init(source: ApplicationRequestContextSource) {
+        coreContext = CoreRequestContextStorage(source: source)
+        channel = source.channel
+        peer = source.channel.remoteAddress?.ipAddress ?? "local"
+    }
+
+    /// As if the client had left: what waits for it ends.
+    func endInput() { channel.close(mode: .input, promise: nil) }
+}

@@ -1,0 +1,99 @@
+/// One thing that can be configured: its names, and what it means. The table in docs/serve.md is made of these.
+struct ConfigurationKey: Sendable {
+    /// In the YAML file and for `--set`: `server.port`.
+    let name: String
+    /// In the environment and `.env`: `PORT`.
+    let variable: String
+    /// Where nothing is said; empty for none.
+    let standard: String
+    let about: String
+    /// Never shown.
+    var isSecret = false
+
+    static let all: [ConfigurationKey] = server + authentication + storage + node
+
+    static let server: [ConfigurationKey] = [
+        .init(name: "server.listen", variable: "PADDOCK_LISTEN", standard: "127.0.0.1", about: "address to listen on"),
+        .init(name: "server.port", variable: "PORT", standard: "8200", about: "port; 0 for one that is free"),
+        .init(
+            name: "server.tlsCertificate", variable: "PADDOCK_TLS_CERT", standard: "",
+            about: "PEM file of the certificate chain"),
+        .init(name: "server.tlsKey", variable: "PADDOCK_TLS_KEY", standard: "", about: "PEM file of its private key"),
+        .init(
+            name: "server.insecureHTTP", variable: "PADDOCK_INSECURE_HTTP", standard: "false",
+            about: "listen on other addresses than loopback's without TLS: whoever is on the way reads keys and inputs"),
+        .init(
+            name: "server.maxConnections", variable: "PADDOCK_MAX_CONNECTIONS", standard: "4096",
+            about: "open connections at once"),
+        .init(
+            name: "server.maxBodyKiB", variable: "PADDOCK_MAX_BODY_KIB", standard: "1024",
+            about: "largest body of a request"),
+        .init(
+            name: "server.headTimeout", variable: "PADDOCK_HEAD_TIMEOUT", standard: "10s",
+            about: "for the head of a request to arrive"),
+        .init(
+            name: "server.bodyTimeout", variable: "PADDOCK_BODY_TIMEOUT", standard: "30s",
+            about: "for the body of a request to arrive"),
+        .init(
+            name: "server.idleTimeout", variable: "PADDOCK_IDLE_TIMEOUT", standard: "60s",
+            about: "between two requests on a connection"),
+        .init(
+            name: "server.writeTimeout", variable: "PADDOCK_WRITE_TIMEOUT", standard: "60s",
+            about: "for a client that does not read to take more"),
+        .init(
+            name: "server.stopTimeout", variable: "PADDOCK_STOP_TIMEOUT", standard: "10s",
+            about: "for requests that are under way when the server stops"),
+        .init(
+            name: "server.corsOrigins", variable: "PADDOCK_CORS_ORIGINS", standard: "",
+            about: "origins whose pages may call the API, separated by commas; * for all"),
+        .init(
+            name: "server.trustedProxies", variable: "PADDOCK_TRUSTED_PROXIES", standard: "",
+            about: "addresses of proxies whose X-Forwarded-For is believed, separated by commas"),
+        .init(
+            name: "server.requestLimit", variable: "PADDOCK_REQUEST_LIMIT", standard: "100",
+            about: "requests per 15 minutes of a user, or of an address without credentials; 0 for no limit"),
+        .init(
+            name: "server.accessLog", variable: "PADDOCK_ACCESS_LOG", standard: "true", about: "a line for each request"
+        ),
+        .init(
+            name: "log.level", variable: "PADDOCK_LOG_LEVEL", standard: "info",
+            about: "trace, debug, info, notice, warning, error or critical"),
+    ]
+
+    static let authentication: [ConfigurationKey] = [
+        .init(
+            name: "auth.jwtSecret", variable: "JWT_SECRET", standard: "",
+            about: "secret of JWTs signed with HS256, at least 32 bytes; without it they are not taken", isSecret: true),
+        .init(
+            name: "auth.jwtExpiry", variable: "JWT_EXPIRY", standard: "7d",
+            about: "longest time that a JWT may be valid from now on; one whose exp is later is refused"),
+    ]
+
+    static let storage: [ConfigurationKey] = [
+        .init(
+            name: "database.url", variable: "DATABASE_URL", standard: "",
+            about: "postgresql://… or sqlite:PATH; without it a file in the state folder", isSecret: true),
+        .init(
+            name: "database.connections", variable: "PADDOCK_DATABASE_CONNECTIONS", standard: "8",
+            about: "connections to PostgreSQL at once"),
+        .init(
+            name: "state.folder", variable: "PADDOCK_STATE_DIR", standard: "",
+            about: "folder of what must outlive a restart; /var/lib/paddock for root"),
+    ]
+
+    static let node: [ConfigurationKey] = [
+        .init(
+            name: "docker.host", variable: "DOCKER_HOST", standard: "unix:///var/run/docker.sock",
+            about: "the Engine's socket"),
+        .init(name: "node.slots", variable: "PADDOCK_SLOTS", standard: "8", about: "executions at once on this node"),
+        .init(
+            name: "node.stopTimeout", variable: "PADDOCK_NODE_STOP_TIMEOUT", standard: "30s",
+            about: "for running executions to end when the node stops; what runs longer is taken over by the next one"),
+        .init(
+            name: "queue.capacity", variable: "PADDOCK_QUEUE_CAPACITY", standard: "10000",
+            about: "executions that may wait"),
+        .init(
+            name: "egress.allowPrivate", variable: "PADDOCK_EGRESS_ALLOW_PRIVATE", standard: "",
+            about: "private ranges that allowed hosts may be in, such as 10.0.0.0/8, separated by commas"),
+    ]
+}

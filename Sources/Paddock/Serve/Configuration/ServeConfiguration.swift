@@ -1,0 +1,84 @@
+import API
+import DockerAPI
+import Foundation
+import Logging
+import Runner
+import Storage
+
+/// All that `paddock serve` is told, checked.
+struct ServeConfiguration {
+    let server: ServerConfiguration
+    let logLevel: Logger.Level
+    let jwtSecret: String?
+    let jwtExpiry: Duration
+    let databaseURL: String?
+    let database: Database.Configuration
+    let docker: DockerClient.Configuration
+    /// For ``StateFolder``.
+    let environment: [String: String]
+    let node: Node.Configuration
+    /// CIDR.
+    let allowPrivate: [String]
+
+    /// - Throws: what is wrong, with the key's name and where it was said.
+    init(_ sources: ConfigurationSources, environment: [String: String]) throws {
+        server = try Self.server(sources)
+        guard let level = Logger.Level(rawValue: sources["log.level"] ?? "") else {
+            throw sources.wrong("log.level", Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        logLevel = level
+        jwtSecret = sources["auth.jwtSecret"]
+        if let jwtSecret, jwtSecret.utf8.count < 32 {
+            throw sources.wrong("auth.jwtSecret", "at least 32 bytes, such as: openssl rand -base64 48")
+        }
+        jwtExpiry = try sources.duration("auth.jwtExpiry")
+        databaseURL = sources["database.url"]
+        // Read to see that it is one; the folder is not needed for that.
+        _ = try DatabaseLocation(url: databaseURL, stateFolder: "/")
+        var database = Database.Configuration()
+        database.connections = try sources.integer("database.connections", 1...1000)
+        self.database = database
+        docker = try DockerClient.Configuration(dockerHost: sources["docker.host"])
+        var surroundings = environment
+        surroundings["PADDOCK_STATE_DIR"] = sources["state.folder"]
+        self.environment = surroundings
+        var node = Node.Configuration()
+        node.slots = try sources.integer("node.slots", 0...10_000)
+        node.stopLimit = try sources.duration("node.stopTimeout")
+        node.queue.capacity = try sources.integer("queue.capacity", 1...10_000_000)
+        self.node = node
+        allowPrivate = sources.list("egress.allowPrivate")
+        for range in allowPrivate {
+            do {
+                _ = try EgressPolicy(rules: [EgressRule("example.com")], allowedPrivate: [AddressRange(range)])
+            } catch {
+                throw sources.wrong("egress.allowPrivate", "private ranges: \(error)")
+            }
+        }
+    }
+
+    private static func server(_ sources: ConfigurationSources) throws -> ServerConfiguration {
+        var server = ServerConfiguration()
+        server.host = sources["server.listen"] ?? server.host
+        server.port = try sources.integer("server.port", 0...65_535)
+        switch (sources["server.tlsCertificate"], sources["server.tlsKey"]) {
+        case (let certificate?, let key?): server.tls = .init(certificateChain: certificate, privateKey: key)
+        case (nil, nil): break
+        default: throw Failure("server.tlsCertificate and server.tlsKey belong together: give both, or none")
+        }
+        server.allowsInsecureHTTP = try sources.flag("server.insecureHTTP")
+        server.maxConnections = try sources.integer("server.maxConnections", 1...1_000_000)
+        server.maxBodyBytes = try sources.integer("server.maxBodyKiB", 1...65_536) << 10
+        server.headTimeout = try sources.duration("server.headTimeout")
+        server.bodyTimeout = try sources.duration("server.bodyTimeout")
+        server.idleTimeout = try sources.duration("server.idleTimeout")
+        server.writeTimeout = try sources.duration("server.writeTimeout")
+        server.stopTimeout = try sources.duration("server.stopTimeout")
+        server.corsOrigins = sources.list("server.corsOrigins")
+        server.trustedProxies = sources.list("server.trustedProxies")
+        server.requestLimit = try sources.integer("server.requestLimit", 0...1_000_000_000)
+        server.logsRequests = try sources.flag("server.accessLog")
+        try server.validate()
+        return server
+    }
+}

@@ -1,0 +1,115 @@
+import API
+import DockerAPI
+import Entitlements
+import Foundation
+import Glibc
+import Logging
+import Runner
+import ServiceLifecycle
+import Storage
+
+/// A server's whole life: database, Engine, node and HTTP, from the first to the last.
+struct Serving {
+    let configuration: ServeConfiguration
+    private let output = LogOutput()
+    private let logger: Logger
+
+    init(_ configuration: ServeConfiguration) {
+        self.configuration = configuration
+        let (output, level) = (output, configuration.logLevel)
+        logger = Logger(label: "paddock") { JSONLog(label: $0, level: level, output: output) }
+    }
+
+    func run() async throws {
+        let folder = try StateFolder(environment: configuration.environment)
+        let location = try DatabaseLocation(url: configuration.databaseURL, stateFolder: folder.path)
+        let database = Database(location, configuration: configuration.database, logger: logger)
+        do {
+            try await serve(database, folder)
+            await database.close()
+        } catch {
+            await database.close()
+            throw error
+        }
+        output.flush(within: .seconds(1))
+    }
+
+    private func serve(_ database: Database, _ folder: StateFolder) async throws {
+        try await database.migrate()
+        try await makeFirstAdmin(database)
+        try await DockerClient.withClient(configuration.docker) { client in
+            let host = try RunnerHost(client: client, folder: folder)
+            let node = Node(host: host, database: database, configuration: configuration.node, logger: logger)
+            let watch = ExecutionWatch(database, logger: logger)
+            var executions = ExecutionService.Configuration()
+            executions.admission.queue = configuration.node.queue
+            executions.allowPrivate = configuration.allowPrivate
+            let services = APIServices(
+                database: database, host: host,
+                executions: ExecutionService(
+                    database: database, host: host, logs: node.logs, watch: watch, configuration: executions),
+                verifiers: await verifiers())
+            let server = try APIServer(configuration.server, services: services, logger: logger) { [logger] port in
+                logger.info(
+                    "serving", metadata: ["address": "\(configuration.server.host)", "port": .stringConvertible(port)])
+            }
+            // Stopped from the last to the first: while requests come to their end, the node still runs.
+            let group = ServiceGroup(
+                configuration: .init(
+                    services: [.init(service: NodeService(node: node)), .init(service: server)], logger: logger))
+            try await runUntilSignal(group)
+        }
+    }
+
+    private func verifiers() async -> [any TokenVerifier] {
+        guard let secret = configuration.jwtSecret else { return [] }
+        return [await HMACTokenVerifier(secret: secret, longestLife: configuration.jwtExpiry)]
+    }
+
+    /// The first start makes an administrator. The key is shown on stdout, and nowhere in the log.
+    private func makeFirstAdmin(_ database: Database) async throws {
+        guard let key = try await AccountService(database: database).makeFirstAdmin() else { return }
+        Console.line(
+            "paddock: this is the first start: usr_admin is its administrator, with this key, which is not shown again:"
+        )
+        try Output.write(key + "\n")
+    }
+
+    /// The first signal stops, the second leaves at once: what runs is the next node's.
+    private func runUntilSignal(_ group: ServiceGroup) async throws {
+        let interrupts = Interrupts { [logger, output] signal, nth in
+            if nth > 1 {
+                output.flush(within: .milliseconds(200))
+                _exit(128 + signal)
+            }
+            logger.info("stopping", metadata: ["signal": .stringConvertible(Int(signal))])
+            Task { await group.triggerGracefulShutdown() }
+        }
+        try await group.run()
+        withExtendedLifetime(interrupts) {}
+    }
+}
+
+/// A node as a service: when it is told to stop it claims nothing more, and lets run what runs for a while.
+private struct NodeService: Service {
+    let node: Node
+
+    func run() async throws {
+        try await withGracefulShutdownHandler {
+            try await node.run()
+        } onGracefulShutdown: {
+            node.stop()
+        }
+    }
+}
+
+/// Work that goes on for as long as the server is there, and is cancelled when it stops.
+private struct BackgroundService: Service {
+    let body: @Sendable () async -> Void
+
+    init(_ body: @escaping @Sendable () async -> Void) { self.body = body }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown { await body() }
+    }
+}

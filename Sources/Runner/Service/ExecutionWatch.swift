@@ -1,0 +1,153 @@
+import Foundation
+public import Logging
+import NIOConcurrencyHelpers
+public import Storage
+
+/// Tells whoever waits for an execution of its changes: one listener and one look into the tables for all of them.
+public final class ExecutionWatch: Sendable {
+    public enum Event: Sendable {
+        /// As it is now.
+        case changed(StoredExecution)
+        /// Nothing; comes every ten seconds or so.
+        case tick
+    }
+
+    /// Between two looks at what is watched, in case a notification was lost.
+    private static let pollInterval: Duration = .seconds(2)
+    private static let tickInterval: Duration = .seconds(10)
+
+    private struct Watched {
+        var watchers: [UInt64: AsyncStream<Event>.Continuation] = [:]
+        var last: Mark?
+    }
+
+    /// What a change is seen by.
+    private struct Mark: Equatable {
+        let state: ExecutionState
+        let fence: Int
+        let stoppingAt: Date?
+
+        init(_ stored: StoredExecution) {
+            state = stored.state
+            fence = stored.fence
+            stoppingAt = stored.stoppingAt
+        }
+    }
+
+    private struct State {
+        var watched: [String: Watched] = [:]
+        var lastID: UInt64 = 0
+        /// To be looked at.
+        var changed: Set<String> = []
+        var isAllChanged = false
+    }
+
+    private let database: Database
+    private let logger: Logger
+    private let state = NIOLockedValueBox(State())
+    private let wake = Wake()
+
+    public init(_ database: Database, logger: Logger) {
+        self.database = database
+        self.logger = logger
+    }
+
+    /// Listens until it is cancelled.
+    public func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.listen() }
+            group.addTask { await self.look() }
+            await group.waitForAll()
+        }
+    }
+
+    /// Runs the body with what becomes of an execution from now on. It must look at the execution once itself.
+    public func withEvents<Result>(
+        of id: String, _ body: (AsyncStream<Event>) async throws -> Result
+    ) async throws -> Result {
+        // The newest count: an execution has fewer states than that.
+        let (events, continuation) = AsyncStream<Event>.makeStream(bufferingPolicy: .bufferingNewest(16))
+        let watcher = state.withLockedValue { state in
+            state.lastID += 1
+            state.watched[id, default: Watched()].watchers[state.lastID] = continuation
+            return state.lastID
+        }
+        defer {
+            state.withLockedValue { state in
+                state.watched[id]?.watchers[watcher] = nil
+                if state.watched[id]?.watchers.isEmpty == true { state.watched[id] = nil }
+            }
+        }
+        return try await body(events)
+    }
+
+    private func listen() async {
+        while !Task.isCancelled {
+            do {
+                try await database.withNotifications(ExecutionQueue.changed) { notifications in
+                    for try await notification in notifications { hear(notification) }
+                }
+            } catch {
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
+    private func hear(_ notification: Storage.Notification) {
+        let isOfInterest = state.withLockedValue { state in
+            switch notification {
+            case .catchUp:
+                state.isAllChanged = true
+                return true
+            case .message(let id):
+                guard state.watched[id] != nil else { return false }
+                state.changed.insert(id)
+                return true
+            }
+        }
+        if isOfInterest { wake.up() }
+    }
+
+    private func look() async {
+        var (lastPoll, lastTick) = (ContinuousClock.now, ContinuousClock.now)
+        while !Task.isCancelled {
+            await wake.wait(atMost: Self.pollInterval)
+            let now = ContinuousClock.now
+            let isPoll = now - lastPoll >= Self.pollInterval
+            if isPoll { lastPoll = now }
+            let ids: [String] = state.withLockedValue { state in
+                defer { (state.changed, state.isAllChanged) = ([], false) }
+                return isPoll || state.isAllChanged ? Array(state.watched.keys) : Array(state.changed)
+            }
+            await tell(ids)
+            if now - lastTick >= Self.tickInterval {
+                lastTick = now
+                state.withLockedValue { state in
+                    for watched in state.watched.values {
+                        for watcher in watched.watchers.values { watcher.yield(.tick) }
+                    }
+                }
+            }
+        }
+    }
+
+    private func tell(_ ids: [String]) async {
+        for start in stride(from: 0, to: ids.count, by: 100) {
+            do {
+                let some = ids[start..<min(start + 100, ids.count)]
+                for stored in try await ExecutionList().find(Array(some), in: database) { tell(stored) }
+            } catch {
+                // The next look makes up for it.
+                logger.debug("what is watched could not be looked at", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    private func tell(_ stored: StoredExecution) {
+        state.withLockedValue { state in
+            guard let watched = state.watched[stored.id], watched.last != Mark(stored) else { return }
+            state.watched[stored.id]?.last = Mark(stored)
+            for watcher in watched.watchers.values { watcher.yield(.changed(stored)) }
+        }
+    }
+}

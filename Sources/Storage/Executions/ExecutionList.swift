@@ -1,0 +1,73 @@
+public import Foundation
+
+/// Executions as they are listed: the newest first.
+public struct ExecutionList: Sendable {
+    /// What is asked for; nil and empty for all.
+    public struct Filter: Sendable {
+        public var userID: String?
+        public var agentID: String?
+        public var states: [ExecutionState] = []
+        /// All of them must match.
+        public var labels: [String: String] = [:]
+
+        public init() {}
+    }
+
+    public init() {}
+
+    /// A page of them. Pages that follow one another give none twice, and leave none out that was there at the first.
+    /// - Parameters:
+    ///   - cursor: the id of the last one of the page before.
+    ///   - limit: 1 to 100.
+    /// - Returns: one more than the limit where there are more.
+    public func page(
+        _ filter: Filter, after cursor: String?, limit: Int, in executor: some SQLExecutor
+    ) async throws -> [StoredExecution] {
+        var conditions: [SQL] = []
+        if let cursor { conditions.append("id < \(cursor)") }
+        if let userID = filter.userID { conditions.append("user_id = \(userID)") }
+        if let agentID = filter.agentID { conditions.append("agent_id = \(agentID)") }
+        if !filter.states.isEmpty {
+            let states: [SQL] = filter.states.map { "\($0)" }
+            conditions.append("state IN (\(states.joined(by: ", ")))")
+        }
+        for (name, value) in filter.labels.sorted(by: { $0.key < $1.key }) {
+            conditions.append(
+                """
+                EXISTS (SELECT 1 FROM execution_labels AS label
+                    WHERE label.name = \(name) AND label.value = \(value) AND label.execution_id = executions.id)
+                """)
+        }
+        let all: SQL = conditions.isEmpty ? "" : "WHERE \(conditions.joined(by: " AND "))"
+        return try await executor.query(
+            "SELECT \(StoredExecution.columns) FROM executions \(all) ORDER BY id DESC LIMIT \(limit + 1)"
+        ).map(StoredExecution.init)
+    }
+
+    /// Those with these ids, in no order.
+    public func find(_ ids: [String], in executor: some SQLExecutor) async throws -> [StoredExecution] {
+        guard !ids.isEmpty else { return [] }
+        let all: [SQL] = ids.map { "\($0)" }
+        return try await executor.query(
+            "SELECT \(StoredExecution.columns) FROM executions WHERE id IN (\(all.joined(by: ", ")))"
+        ).map(StoredExecution.init)
+    }
+
+    /// Notes an execution's labels. Part of the transaction that submits it.
+    public func label(_ id: String, _ labels: [String: String], in transaction: Transaction) async throws {
+        guard !labels.isEmpty else { return }
+        let rows: [SQL] = labels.sorted { $0.key < $1.key }.map { "(\($0.key), \($0.value), \(id))" }
+        try await transaction.execute(
+            """
+            INSERT INTO execution_labels (name, value, execution_id) VALUES \(rows.joined(by: ", "))
+            ON CONFLICT DO NOTHING
+            """)
+    }
+
+    /// When the agent's last execution was submitted; nil when there is none.
+    public func lastSubmission(agentID: String, in executor: some SQLExecutor) async throws -> Date? {
+        try await executor.query(
+            "SELECT created_at FROM executions WHERE agent_id = \(agentID) ORDER BY created_at DESC LIMIT 1"
+        ).first.map { try $0["created_at"] }
+    }
+}

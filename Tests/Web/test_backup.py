@@ -1,0 +1,41 @@
+"""docs/backup.md, as it is written: a backup of SQLite while the server runs, restored elsewhere."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+
+from conftest import PROGRAM, Client, Server
+
+
+def test_what_was_backed_up_is_there_after_a_restore(server, admin, agent, tmp_path):
+    execution = admin.run(agent, {"count": 3})["id"]
+    before = admin.wait(execution)
+    running = admin.run(agent, {"wait": 30})["id"]
+    with sqlite3.connect(server.folder / "paddock.sqlite") as database:
+        database.execute("VACUUM INTO ?", [str(tmp_path / "backup.sqlite")])
+    database.close()
+    admin.post(f"/api/v1/executions/{running}/cancel", json={"graceSeconds": 0})
+
+    restored = tmp_path / "restored"
+    restored.mkdir(mode=0o700)
+    shutil.copy(tmp_path / "backup.sqlite", restored / "paddock.sqlite")
+    os.chmod(restored / "paddock.sqlite", 0o600)
+    shutil.copytree(server.folder / "keys", restored / "keys")
+    second = Server(restored)
+    second.start()
+    try:
+        assert second.key is None, "a first administrator was made anew"
+        with Client(second, admin.key) as client:
+            assert client.get(f"/api/v1/executions/{execution}").json() == before
+            assert client.get(f"/api/v1/executions/{execution}/logs").text == "line 0 of 3\nline 1 of 3\nline 2 of 3\n"
+            receipt = client.get(f"/api/v1/executions/{execution}/receipt")
+            assert receipt.status_code == 200
+            verified = subprocess.run(
+                [PROGRAM, "receipt", "verify", "-"], input=receipt.content, capture_output=True,
+                env={**os.environ, "PADDOCK_STATE_DIR": str(restored)})
+            assert verified.returncode == 0, verified.stdout
+            # What ran then is another node's, until its lease has run out.
+            assert client.wait(running)["status"] == "lost"
+    finally:
+        second.stop()
