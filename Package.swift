@@ -169,6 +169,13 @@ let package = Package(
             path: "Tests/AdmissionProgram",
             swiftSettings: settings
         ),
+        .target(
+            name: "EngineFixtures",
+            dependencies: ["DatabaseFixtures"],
+            path: "Tests/EngineFixtures",
+            exclude: ["private-engine.sh"],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "EntitlementsTests",
             dependencies: [
@@ -215,6 +222,7 @@ let package = Package(
                 "NodeProgram",
                 "DockerAPI",
                 "DatabaseFixtures",
+                "EngineFixtures",
                 "Entitlements",
                 "Storage",
                 .product(name: "Logging", package: "swift-log"),
@@ -228,7 +236,7 @@ let package = Package(
         .testTarget(
             name: "PaddockTests",
             dependencies: [
-                "Paddock", "DockerAPI", "Entitlements", "Runner",
+                "Paddock", "DockerAPI", "EngineFixtures", "Entitlements", "Runner",
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ],
             swiftSettings: settings

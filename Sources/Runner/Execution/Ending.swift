@@ -12,7 +12,7 @@ struct Ending: Sendable, Equatable {
     var trailer: Trailer?
 
     static func failed(_ reason: Execution.Reason, _ message: String) -> Ending {
-        Ending(status: .failed, reason: reason, message: message)
+        Ending(status: reason == .runnerLost ? .lost : .failed, reason: reason, message: message)
     }
 
     static func canceledBeforeLaunch(_ why: String) -> Ending {

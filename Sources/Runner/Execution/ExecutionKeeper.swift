@@ -12,6 +12,12 @@ public protocol ExecutionKeeper: Sendable {
     /// It has ended, and its whole log is written. Its sandbox is removed when this returns.
     /// - Throws: when the sandbox must stay as it is.
     func hasEnded(_ finished: FinishedExecution) async throws
+
+    /// Takes the log again from its beginning, as the Engine has kept it.
+    func recovering() -> any LogSink
+
+    /// Told of each step that the run has taken; it waits for this.
+    func reached(_ step: ExecutionStep)
 }
 
 /// What it takes to find a sandbox again, and to go on with it.
@@ -21,4 +27,6 @@ public struct Launch: Sendable, Codable, Equatable {
     let nonce: String
     let uid: UInt32
     public let startedAt: Date
+    /// What was looked at before it.
+    let policy: PolicyEvidence?
 }

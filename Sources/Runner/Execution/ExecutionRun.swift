@@ -21,6 +21,8 @@ struct ExecutionRun: Sendable {
         var cgroup: HostCgroup?
         var log = LogLimiter(limit: 0)
         var policy: PolicyEvidence?
+        /// Its log was read from what the Engine has kept.
+        var isRecovered = false
     }
 
     let found = NIOLockedValueBox(Found())
@@ -131,6 +133,7 @@ struct ExecutionRun: Sendable {
         let sandbox = found.withLockedValue { $0.sandbox }
         switch action {
         case .launch:
+            keeper?.reached(.verified)
             do {
                 let frame = try launchFrame().serialized()
                 do {
@@ -141,6 +144,7 @@ struct ExecutionRun: Sendable {
                 found.withLockedValue { $0.startedAt = Date() }
                 // Returns when the agent has taken its input. If it fails, the streams' own end says why.
                 try? await sandbox?.launch(frame)
+                keeper?.reached(.frameSent)
             } catch {
                 feed.yield(.failed(.imageError, String(describing: error)))
             }
@@ -163,9 +167,11 @@ struct ExecutionRun: Sendable {
 
     /// Nothing runs that nobody could find again.
     private func keep(_ sandbox: Sandbox?) async throws {
-        guard let keeper, let sandbox, let uid = found.withLockedValue({ $0.uid }) else { return }
+        let found = self.found.withLockedValue { $0 }
+        guard let keeper, let sandbox, let uid = found.uid else { return }
         try await keeper.willLaunch(
-            Launch(containerID: sandbox.containerID, nonce: nonce, uid: uid, startedAt: Date()))
+            Launch(
+                containerID: sandbox.containerID, nonce: nonce, uid: uid, startedAt: Date(), policy: found.policy))
     }
 
     /// What goes before the agent's command, if its calls are recorded.

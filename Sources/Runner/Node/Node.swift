@@ -7,6 +7,9 @@ public import Storage
 
 /// Runs what is in the queue on this host's Engine, until it is told to stop.
 public final class Node: Sendable {
+    /// Told of each step of each execution, by the execution's id; the execution waits for its return.
+    public typealias StepWatch = @Sendable (_ step: ExecutionStep, _ execution: String) -> Void
+
     public struct Configuration: Sendable {
         /// Executions at once.
         public var slots = 8
@@ -15,6 +18,10 @@ public final class Node: Sendable {
         public var stopLimit: Duration = .seconds(30)
         /// From one look at the Engine and the queue to the next.
         public var reconcileInterval: Duration = .seconds(60)
+        /// Which logs are kept.
+        public var retention = LogRetention.Limits()
+        /// nil but for tests.
+        public var watch: StepWatch?
 
         public init() {}
     }
@@ -32,6 +39,7 @@ public final class Node: Sendable {
     private struct State {
         var active: [String: Active] = [:]
         var isStopping = false
+        var leavesAtOnce = false
     }
 
     public let logs: LogHub
@@ -52,13 +60,19 @@ public final class Node: Sendable {
         trail = AuditTrail(database)
         store = NodeStore(
             database: database, queue: ExecutionQueue(configuration.queue), name: "node-\(host.folder.id)",
-            logger: logger)
+            logger: logger, watch: configuration.watch)
     }
 
     /// Claims nothing more. ``run()`` returns when what runs has ended, or ``Configuration/stopLimit`` has passed: what
-    /// still runs goes on in the Engine, and the next node with this state folder takes it over.
+    /// still runs goes on in the Engine, and the next node with this state folder takes it over. Called a second time, it
+    /// leaves all of that to the next one at once.
     public func stop() {
-        state.withLockedValue { $0.isStopping = true }
+        let leavesAtOnce = state.withLockedValue { state in
+            state.leavesAtOnce = state.isStopping
+            state.isStopping = true
+            return state.leavesAtOnce
+        }
+        if leavesAtOnce { logger.info("leaving at once") } else { logger.info("stopping") }
         wake.up()
     }
 
@@ -79,8 +93,9 @@ public final class Node: Sendable {
         }
         logs.journal.close()
         // What a database that is away does not take, the next node reads from the Engine's own log.
+        let limit = state.withLockedValue { $0.leavesAtOnce ? .zero : Self.flushLimit }
         let timer = Task {
-            try await Task.sleep(for: Self.flushLimit)
+            try await Task.sleep(for: limit)
             storing.cancel()
         }
         await storing.value
@@ -95,6 +110,8 @@ public final class Node: Sendable {
     private func claimAgainAndAgain() async {
         while !isStopping {
             do {
+                // What is claimed while the Engine is away could only fail.
+                _ = try await host.client.ping()
                 while !isStopping, state.withLockedValue({ $0.active.count }) < configuration.slots,
                     let claim = try await store.claim()
                 {
@@ -184,6 +201,11 @@ public final class Node: Sendable {
             } catch {
                 logger.warning("could not reconcile", metadata: ["error": "\(error)"])
             }
+            do {
+                try await LogRetention(repository: logs.repository, limits: configuration.retention).run()
+            } catch {
+                logger.warning("old logs were not dropped", metadata: ["error": "\(error)"])
+            }
             try? await Task.sleep(for: configuration.reconcileInterval)
         }
     }
@@ -222,6 +244,10 @@ public final class Node: Sendable {
             logger.info("removing a sandbox without an owner", metadata: ["execution": "\(sandbox.execution)"])
             await host.remove(sandbox)
         }
+        // What else an earlier life has left: its file, its sockets.
+        for failure in try await host.reap().failed {
+            logger.warning("a container without an owner was not removed", metadata: ["error": "\(failure)"])
+        }
     }
 
     private func listen(_ channel: StaticString, _ heard: @escaping @Sendable (String) async -> Void) async {
@@ -243,7 +269,7 @@ public final class Node: Sendable {
 
     private func waitForActive() async {
         let deadline = ContinuousClock.now + configuration.stopLimit
-        while state.withLockedValue({ !$0.active.isEmpty }), ContinuousClock.now < deadline {
+        while state.withLockedValue({ !$0.active.isEmpty && !$0.leavesAtOnce }), ContinuousClock.now < deadline {
             await wake.wait(atMost: min(.seconds(1), deadline - .now))
         }
     }

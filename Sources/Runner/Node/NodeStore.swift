@@ -11,6 +11,7 @@ struct NodeStore: Sendable {
     /// The node's own; it keeps it when it starts again.
     let name: String
     let logger: Logger
+    var watch: Node.StepWatch?
 
     /// For the sandbox to be made, and to report.
     private static let startLimit: Duration = .seconds(300)
@@ -22,6 +23,7 @@ struct NodeStore: Sendable {
             let claim = try await queue.claim(for: name, startingWithin: Self.startLimit, in: transaction)
             if let claim {
                 try await audit("execution.claimed", claim.lease, ["fence": claim.lease.fence], transaction)
+                watch?(.claiming, claim.lease.executionID)
             }
             return claim
         }
@@ -44,6 +46,7 @@ struct NodeStore: Sendable {
                 lease, launch: json, for: .seconds(limits.timeoutSeconds + limits.graceSeconds) + Self.slack,
                 in: transaction)
             try await audit("execution.launched", lease, [:], transaction)
+            watch?(.writingLaunch, lease.executionID)
         }
     }
 
@@ -55,7 +58,7 @@ struct NodeStore: Sendable {
 
     /// Tries for as long as the database is away.
     /// - Throws: `QueueError` with code `lease_lost`, or what will not pass.
-    func finish(_ lease: ExecutionQueue.Lease, _ execution: Execution) async throws {
+    func finish(_ lease: ExecutionQueue.Lease, _ execution: Execution, receipt: String? = nil) async throws {
         let ending = try execution.text
         let usage = execution.usage
         let stored = StoredUsage(
@@ -69,7 +72,11 @@ struct NodeStore: Sendable {
                     }
                     try await queue.finish(
                         lease, as: execution.status.stored, ending: ending, usage: stored, in: transaction)
-                    try await ExecutionEnd.record(before, execution, actor: name, in: transaction)
+                    if let receipt {
+                        try await StoredReceipt.store(receipt, of: lease.executionID, in: transaction)
+                    }
+                    try await ExecutionEnd.record(before, execution, usage: stored, actor: name, in: transaction)
+                    watch?(.writingEnding, lease.executionID)
                 }
             } catch let error as QueueError where error.code == .leaseLost {
                 // A commit whose answer was lost.

@@ -2,38 +2,73 @@ import DatabaseFixtures
 import DockerAPI
 import Entitlements
 import Foundation
+import Glibc
 import Logging
+import NIOConcurrencyHelpers
 import Storage
 import Testing
 
 @testable import Runner
 
-/// A node on the real Engine, with a state folder and a database of its own.
+/// A node on an Engine, with a state folder of its own.
 struct NodeFixture: Sendable {
     /// Of the database.
     let url: String
     let database: Database
     let client: DockerClient
+    /// `DOCKER_HOST`.
+    let engine: String?
+    /// The state folder.
     let folder: String
     let queue = ExecutionQueue()
+    let processes = NodeProcesses()
+    let history: SandboxHistory
 
+    /// With a database of its own, on the machine's Engine.
     static func with(_ backend: Backend, _ body: (NodeFixture) async throws -> Void) async throws {
-        let host = ProcessInfo.processInfo.environment["DOCKER_HOST"]
-        try await backend.withURL { url in
-            try await DatabaseLocation(url: url, stateFolder: "/").withDatabase { database in
-                try await database.migrate()
-                try await withTemporaryFolder { folder in
-                    try await DockerClient.withClient(DockerClient.Configuration(dockerHost: host)) { client in
-                        try await body(
-                            NodeFixture(url: url, database: database, client: client, folder: folder))
-                        let state = try StateFolder(environment: ["PADDOCK_STATE_DIR": folder])
-                        let left = try await client.listContainers(
-                            filters: ["label": ["\(RunnerHost.Label.state)=\(state.id)"]])
-                        #expect(left.isEmpty, "left on the Engine: \(left.map(\.names))")
-                    }
+        try await backend.withURL { try await with(url: $0, body) }
+    }
+
+    /// - Parameters:
+    ///   - url: of the database.
+    ///   - engine: `DOCKER_HOST`.
+    ///   - state: the folder for the state; nil for one of its own.
+    static func with(
+        url: String, engine: String? = ProcessInfo.processInfo.environment["DOCKER_HOST"], state: String? = nil,
+        _ body: (NodeFixture) async throws -> Void
+    ) async throws {
+        try await DatabaseLocation(url: url, stateFolder: "/").withDatabase { database in
+            try await database.migrate()
+            try await withTemporaryFolder { folder in
+                let folder = state ?? folder
+                try await DockerClient.withClient(DockerClient.Configuration(dockerHost: engine)) { client in
+                    let id = try StateFolder(environment: ["PADDOCK_STATE_DIR": folder]).id
+                    let history = SandboxHistory(stateID: id)
+                    let fixture = NodeFixture(
+                        url: url, database: database, client: client, engine: engine, folder: folder, history: history)
+                    try await history.record(of: client) { try await fixture.run(body) }
                 }
             }
         }
+    }
+
+    private func run(_ body: (NodeFixture) async throws -> Void) async throws {
+        do {
+            try await body(self)
+        } catch {
+            await processes.killAll()
+            await removeSandboxes()
+            throw error
+        }
+        await processes.killAll()
+        let left = try await Leftovers(fixture: self).find()
+        #expect(left.isEmpty, "left behind: \(left)")
+        await removeSandboxes()
+    }
+
+    /// Of a test that has failed, or of what it has found to be left behind.
+    private func removeSandboxes() async {
+        for sandbox in (try? await host().fencedSandboxes()) ?? [] { try? await host().remove(sandbox) }
     }
 
     /// Of this process, on the same state folder.
@@ -41,14 +76,14 @@ struct NodeFixture: Sendable {
         try RunnerHost(client: client, folder: try StateFolder(environment: ["PADDOCK_STATE_DIR": folder]))
     }
 
+    /// The runners that have a file in the state folder, alive or not.
+    func runners() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: folder + "/runners") }
+
     func node(_ change: (inout Node.Configuration) -> Void = { _ in }) throws -> Node {
         var configuration = Node.Configuration()
         configuration.reconcileInterval = .seconds(1)
         change(&configuration)
-        return Node(
-            host: try RunnerHost(client: client, folder: try StateFolder(environment: ["PADDOCK_STATE_DIR": folder])),
-            database: database,
-            configuration: configuration, logger: .silent)
+        return Node(host: try host(), database: database, configuration: configuration, logger: .silent)
     }
 
     /// Runs a node for as long as the body does, and lets it end what it runs.
@@ -68,25 +103,15 @@ struct NodeFixture: Sendable {
         try await running.value
     }
 
-    /// A node in a process of its own.
-    func process(stopLimit: Double = 0) throws -> Process {
-        let process = Process()
-        process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
-            .deletingLastPathComponent().appending(path: "NodeProgram")
-        process.arguments = [url, "\(stopLimit)"]
-        process.environment = ProcessInfo.processInfo.environment.merging(["PADDOCK_STATE_DIR": folder]) { $1 }
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        return process
-    }
-
-    func end(of process: Process) async {
-        await withCheckedContinuation { continuation in
-            Thread.detachNewThread {
-                process.waitUntilExit()
-                continuation.resume()
-            }
-        }
+    /// A node in a process of its own, which ends with the fixture at the latest.
+    /// - Parameters:
+    ///   - stopLimit: seconds.
+    ///   - settings: variables of `NodeProgram`.
+    func process(stopLimit: Double = 0, _ settings: [String: String] = [:]) throws -> NodeProcess {
+        var environment = ProcessInfo.processInfo.environment.merging(settings) { $1 }
+        environment["PADDOCK_STATE_DIR"] = folder
+        environment["DOCKER_HOST"] = engine
+        return try processes.start([url, "\(stopLimit)"], environment)
     }
 
     func ticket(_ script: String, user: String = "usr_a", timeout: Double = 100) throws -> ExecutionTicket {
@@ -98,7 +123,7 @@ struct NodeFixture: Sendable {
         return ticket
     }
 
-    func submit(_ ticket: ExecutionTicket) async throws -> ExecutionID {
+    func submit(_ ticket: ExecutionTicket, secrets: [String: [UInt8]] = [:]) async throws -> ExecutionID {
         let id = ExecutionID()
         let request = String(decoding: try JSONEncoder().encode(ticket), as: UTF8.self)
         try await database.transaction { transaction in
@@ -106,6 +131,7 @@ struct NodeFixture: Sendable {
                 .init(
                     id: id.description, userID: ticket.userID, agentID: ticket.agentID, request: request,
                     patience: .seconds(600)), in: transaction)
+            try await SecretBox(stateFolder: folder).store(secrets, for: id, in: transaction)
         }
         SubmissionBell(database).ring()
         return id
@@ -116,14 +142,27 @@ struct NodeFixture: Sendable {
     }
 
     /// Waits for the end and for the sandbox's removal, which comes after it, and returns the document.
-    func ended(_ id: ExecutionID) async throws -> [String: Any] {
-        try await eventually(within: .seconds(120)) { try await stored(id).state.isEnd }
+    func ended(_ id: ExecutionID, within limit: Duration = .seconds(120)) async throws -> [String: Any] {
+        try await eventually(within: limit) { try await stored(id).state.isEnd }
         let host = try host()
-        try await eventually(within: .seconds(120)) {
+        try await eventually(within: limit) {
             try await host.fencedSandboxes().allSatisfy { $0.execution != id.description }
         }
         let ending = try #require(try await stored(id).ending)
         return try #require(try JSONSerialization.jsonObject(with: Data(ending.utf8)) as? [String: Any])
+    }
+
+    /// The audit trail, which is written with each ending, has one of each execution, and nobody has changed it.
+    func expectEachEndedOnce() async throws {
+        let endings = try await database.query(
+            """
+            SELECT executions.id, count(entries.subject) AS number FROM executions LEFT JOIN (
+                SELECT subject, action FROM audit UNION ALL SELECT subject, action FROM audit_pending) AS entries
+                ON entries.subject = executions.id AND entries.action = 'execution.finished'
+            GROUP BY executions.id
+            """)
+        for ending in endings { #expect(try ending["number"] as Int == 1, "the endings of an execution") }
+        _ = try await AuditTrail(database).verify()
     }
 
     func log(_ id: ExecutionID) async throws -> [LogRecord] {

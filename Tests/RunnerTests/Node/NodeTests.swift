@@ -30,8 +30,35 @@ struct NodeTests {
                     "SELECT log_bytes, max_memory_bytes FROM execution_usage WHERE execution_id = \(good.description)")
                 #expect(try usage.first?["log_bytes"] == 8)
 
+                let receipt = try #require(try await StoredReceipt.find(good, in: fixture.database))
+                let keys = try KeyFolder(stateFolder: fixture.folder).verificationKeys()
+                let signed = try SignedReceipt(parsing: Array(receipt.utf8)).verified(with: keys)
+                #expect(signed.log.stdout == ContentDigest(of: Array("out\n".utf8)))
+                #expect(signed.policy?.held.isEmpty == false)
+
                 #expect(try await fixture.ended(bad)["exitCode"] as? Int == 3)
                 #expect(try await fixture.ended(absent)["reason"] as? String == "image_error")
+                #expect(try await StoredReceipt.find(absent, in: fixture.database) == nil)
+                let trail = AuditTrail(fixture.database)
+                try await eventually { try await trail.entries(after: 0, limit: 500).count == 8 }
+                #expect(
+                    try await trail.entries(after: 0, subject: good.description, limit: 9).map(\.action)
+                        == ["execution.claimed", "execution.launched", "execution.finished"])
+                _ = try await trail.verify()
+            }
+        }
+    }
+
+    @Test("gives an agent its secrets as files", .timeLimit(.minutes(2)), arguments: Backend.allCases)
+    func secrets(backend: Backend) async throws {
+        try await NodeFixture.with(backend) { fixture in
+            try await fixture.withNode { _ in
+                let id = try await fixture.submit(
+                    fixture.ticket("cat /run/paddock/secrets/token; env | grep -c s3cret; true"),
+                    secrets: ["token": Array("s3cret\n".utf8)])
+                #expect(try await fixture.ended(id)["status"] as? String == "succeeded")
+                #expect(try await fixture.log(id).text == "s3cret\n0\n")
+                #expect(try await fixture.database.query("SELECT execution_id FROM execution_secrets").isEmpty)
             }
         }
     }
@@ -40,7 +67,8 @@ struct NodeTests {
     func cancels(backend: Backend) async throws {
         try await NodeFixture.with(backend) { fixture in
             try await fixture.withNode({ $0.slots = 1 }) { node in
-                let running = try await fixture.submit(fixture.ticket("echo ready; sleep 600"))
+                let running = try await fixture.submit(
+                    fixture.ticket("trap 'sleep 1; exit 0' TERM; echo ready; while :; do sleep 0.1; done"))
                 for try await _ in node.logs.read(running, follows: true) { break }
                 try await eventually { try await !fixture.log(running).isEmpty }
                 let waiting = try await fixture.submit(fixture.ticket("echo never"))
@@ -71,9 +99,9 @@ struct NodeTests {
             let long = try await fixture.submit(fixture.ticket(Self.numbered))
             let short = try await fixture.submit(fixture.ticket("echo begun; sleep 1; echo over"))
             for id in [long, short] { try await eventually { try await !fixture.log(id).isEmpty } }
-            kill(first.processIdentifier, signal)
-            await fixture.end(of: first)
-            #expect(first.terminationStatus == (signal == SIGTERM ? 0 : SIGKILL))
+            first.signal(signal)
+            await first.end()
+            #expect(first.status == (signal == SIGTERM ? 0 : SIGKILL))
             #expect(try await fixture.stored(long).state == .running)
             // The short one may end while nobody is there.
             try await Task.sleep(for: .seconds(2))
@@ -86,43 +114,17 @@ struct NodeTests {
             ] {
                 let records = try await fixture.log(id)
                 #expect(records.isWhole())
-                #expect(String(decoding: records.bytes(), as: UTF8.self) == text)
+                #expect(records.text == text)
+                let notes = try await fixture.ended(id)["notes"] as? [[String: String]]
+                #expect(notes?.map { $0["code"] } == ["log_recovered"])
+                let receipt = try #require(try await StoredReceipt.find(id, in: fixture.database))
+                let keys = try KeyFolder(stateFolder: fixture.folder).verificationKeys()
+                let signed = try SignedReceipt(parsing: Array(receipt.utf8)).verified(with: keys)
+                #expect(signed.log.stdout == ContentDigest(of: Array(text.utf8)))
+                #expect(signed.policy?.held.isEmpty == false)
             }
-            kill(second.processIdentifier, SIGTERM)
-            await fixture.end(of: second)
-            #expect(second.terminationStatus == 0)
-        }
-    }
-
-    @Test("killed again and again, loses nothing and runs nothing twice", arguments: Backend.allCases)
-    func killedAgainAndAgain(backend: Backend) async throws {
-        try await NodeFixture.with(backend) { fixture in
-            var ids: [ExecutionID] = []
-            for number in 0..<12 {
-                ids.append(try await fixture.submit(fixture.ticket("echo \(number); sleep 0.2; echo end")))
-            }
-            for _ in 0..<6 {
-                let node = try fixture.process()
-                try await Task.sleep(for: .milliseconds(Int.random(in: 100...1200)))
-                kill(node.processIdentifier, SIGKILL)
-                await fixture.end(of: node)
-            }
-            let last = try fixture.process()
-            for (number, id) in ids.enumerated() {
-                let ended = try await fixture.ended(id)
-                // Killed between sending and the agent's beginning, it ends as engine_error or lost, and says so.
-                if ended["status"] as? String == "succeeded" {
-                    #expect(String(decoding: try await fixture.log(id).bytes(), as: UTF8.self) == "\(number)\nend\n")
-                } else {
-                    #expect(["lost", "failed"].contains(ended["status"] as? String), "\(ended)")
-                    #expect(["runner_lost", "engine_error"].contains(ended["reason"] as? String), "\(ended)")
-                }
-            }
-            // Killed between an ending and its sandbox's removal, the next look at the Engine removes it.
-            let host = try fixture.host()
-            try await eventually { try await host.fencedSandboxes().isEmpty }
-            kill(last.processIdentifier, SIGTERM)
-            await fixture.end(of: last)
+            await second.stop()
+            #expect(second.status == 0)
         }
     }
 
