@@ -49,13 +49,20 @@ extension ExecutionRun {
         }
     }
 
+    /// Longest that the Engine may still be busy with what a runner that died had told it.
+    private static let conflictLimit: Duration = .seconds(30)
+
     private func create(_ policy: SandboxPolicy) async throws -> Sandbox {
-        do {
-            return try await Sandbox.create(policy, name: containerName, client: host.client)
-        } catch let error as DockerError where error.isConflict && request.fence != nil {
-            // The last words of a runner that died under the same lease: no frame was ever sent there.
-            try await host.removeSandbox(named: containerName)
-            return try await Sandbox.create(policy, name: containerName, client: host.client)
+        let deadline = ContinuousClock.now + Self.conflictLimit
+        while true {
+            do {
+                return try await Sandbox.create(policy, name: containerName, client: host.client)
+            } catch let error as DockerError where error.isConflict && request.fence != nil && .now < deadline {
+                // A runner that died under the same lease has made it, or is being served still: the name is taken then
+                // before there is anything to remove. No frame was ever sent there.
+                try await host.removeSandbox(named: containerName)
+                try await Task.sleep(for: .milliseconds(20))
+            }
         }
     }
 
