@@ -27,4 +27,6 @@ public struct Launch: Sendable, Codable, Equatable {
     let nonce: String
     let uid: UInt32
     public let startedAt: Date
+    /// What was looked at before it.
+    let policy: PolicyEvidence?
 }

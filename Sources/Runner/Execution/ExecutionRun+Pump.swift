@@ -39,7 +39,8 @@ extension ExecutionRun {
                 feed.yield(event)
             } else if keeper != nil, let startedAt = found.withLockedValue({ $0.startedAt }) {
                 let launch = Launch(
-                    containerID: sandbox.containerID, nonce: nonce, uid: policy.uid, startedAt: startedAt)
+                    containerID: sandbox.containerID, nonce: nonce, uid: policy.uid, startedAt: startedAt,
+                    policy: found.withLockedValue { $0.policy })
                 await followAndPump(launch, feed, wasAway: true)
             } else {
                 feed.yield(.connectionLost(lost ?? "the connection to the sandbox was lost"))
@@ -74,6 +75,14 @@ extension ExecutionRun {
         found.withLockedValue {
             $0.sandbox = sandbox
             $0.startedAt = launch.startedAt
+            $0.policy = launch.policy
+            $0.isRecovered = true
+        }
+        if request.runtime.kernel == .gvisor,
+            let state = try? await host.client.inspectContainer(launch.containerID).state
+        {
+            let cgroup = HostCgroup(pid: state.pid)
+            found.withLockedValue { $0.cgroup = cgroup }
         }
         var wasAway = wasAway
         while !Task.isCancelled {
@@ -98,7 +107,7 @@ extension ExecutionRun {
             case .report, .readerGone: break
             case .trailer(let trailer):
                 keeper?.reached(.trailerSeen)
-                feed.yield(.trailer(trailer))
+                feed.yield(.trailer(withHostUsage(trailer)))
             case .complete: feed.yield(.outputComplete)
             }
         }

@@ -21,6 +21,8 @@ struct ExecutionRun: Sendable {
         var cgroup: HostCgroup?
         var log = LogLimiter(limit: 0)
         var policy: PolicyEvidence?
+        /// Its log was read from what the Engine has kept.
+        var isRecovered = false
     }
 
     let found = NIOLockedValueBox(Found())
@@ -165,9 +167,11 @@ struct ExecutionRun: Sendable {
 
     /// Nothing runs that nobody could find again.
     private func keep(_ sandbox: Sandbox?) async throws {
-        guard let keeper, let sandbox, let uid = found.withLockedValue({ $0.uid }) else { return }
+        let found = self.found.withLockedValue { $0 }
+        guard let keeper, let sandbox, let uid = found.uid else { return }
         try await keeper.willLaunch(
-            Launch(containerID: sandbox.containerID, nonce: nonce, uid: uid, startedAt: Date()))
+            Launch(
+                containerID: sandbox.containerID, nonce: nonce, uid: uid, startedAt: Date(), policy: found.policy))
     }
 
     /// What goes before the agent's command, if its calls are recorded.

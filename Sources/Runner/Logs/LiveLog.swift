@@ -32,9 +32,15 @@ final class LiveLog: Sendable {
     /// - Parameter end: what is stored already.
     init(end: Int64) { state = NIOLockedValueBox(State(end: end)) }
 
-    /// Adds what has been stored.
+    /// Adds what has been stored. What is known already is left out; from what lies further on, followers go back to the
+    /// store.
     func publish(_ batch: LogBatch) {
         resume { state in
+            guard batch.position.offset > state.end else { return }
+            if batch.firstOffset != state.end {
+                state.batches = []
+                state.bytes = 0
+            }
             state.batches.append(batch)
             state.bytes += batch.bytes
             state.end = batch.position.offset
@@ -44,7 +50,7 @@ final class LiveLog: Sendable {
         }
     }
 
-    /// Another node has stored up to there.
+    /// So much is stored, and not held here.
     func advance(to end: Int64) {
         resume { state in
             guard end > state.end else { return }
@@ -53,6 +59,9 @@ final class LiveLog: Sendable {
             state.end = end
         }
     }
+
+    /// Where it ends now.
+    var end: Int64 { state.withLockedValue { $0.end } }
 
     /// Nothing more will come.
     func close() { resume { $0.hasEnded = true } }
@@ -77,7 +86,7 @@ final class LiveLog: Sendable {
     func gap(from offset: Int64) -> [LogRecord] {
         state.withLockedValue { state in
             let (start, next) = (state.batches.first?.firstOffset ?? state.end, state.batches.first?.firstSequence ?? 1)
-            return [LogRecord(offset: offset, sequence: next - 1, time: Date(), content: .gap(start - offset))]
+            return [.gap(from: offset, to: start, sequence: next - 1, time: Date())]
         }
     }
 

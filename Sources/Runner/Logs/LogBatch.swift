@@ -9,14 +9,37 @@ struct LogBatch: Sendable {
     /// How much of each stream the log has behind this batch.
     private(set) var position: LogPosition
 
-    init(_ record: LogRecord, after position: LogPosition) {
+    init(_ content: LogRecord.Content, at time: Date, after position: LogPosition) {
         records = []
         bytes = 0
         self.position = position
-        append(record)
+        append(content, at: time)
     }
 
-    mutating func append(_ record: LogRecord) {
+    /// As it was stored.
+    init(_ records: [LogRecord], before position: LogPosition) {
+        self.records = records
+        bytes = records.reduce(0) { $0 + Int64($1.size) }
+        self.position = position
+    }
+
+    /// A record of what is written at the position. What continues the last record becomes part of it: an agent that
+    /// writes byte by byte must not fill the database with what stands around them.
+    mutating func append(_ content: LogRecord.Content, at time: Date) {
+        if case .bytes(let more, let stream) = content, let last = records.last,
+            case .bytes(let bytes, stream) = last.content, last.time.milliseconds == time.milliseconds
+        {
+            records[records.count - 1] = LogRecord(
+                offset: last.offset, sequence: last.sequence, time: last.time, content: .bytes(bytes + more, stream))
+            self.bytes += Int64(more.count)
+            position.advance(past: LogRecord(offset: last.end, sequence: last.sequence, time: time, content: content))
+        } else {
+            append(
+                LogRecord(offset: position.offset, sequence: position.nextSequence, time: time, content: content))
+        }
+    }
+
+    private mutating func append(_ record: LogRecord) {
         records.append(record)
         bytes += Int64(record.size)
         position.advance(past: record)

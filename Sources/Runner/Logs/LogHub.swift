@@ -4,40 +4,85 @@ public import Storage
 
 /// Every log that somebody writes or follows on this node.
 public final class LogHub: Sendable {
-    private struct Weak {
-        weak var live: LiveLog?
+    private struct Known {
+        /// Of one that is written here; its writer holds it.
+        weak var written: LiveLog?
+        /// Of one that is not; its followers hold it.
+        weak var followed: FollowedLog?
     }
 
     public let journal: LogJournal
-    private let repository: LogRepository
-    private let database: Database
-    /// Those written here are held by their writers, those of other nodes by their followers.
-    private let logs = NIOLockedValueBox<[ExecutionID: Weak]>([:])
+    let repository: LogRepository
+    private let logger: Logger
+    private let logs = NIOLockedValueBox<[ExecutionID: Known]>([:])
 
     public init(_ database: Database, logger: Logger) {
-        self.database = database
+        self.logger = logger
         repository = LogRepository(database)
         journal = LogJournal(repository, logger: logger)
     }
 
-    /// Stores what is written, until ``LogJournal/close()``.
-    public func run() async { await journal.run() }
+    /// Stores what is written, until ``LogJournal/close()``, and hears of what others write.
+    public func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.listen(LogRepository.stored) }
+            group.addTask { await self.listen(ExecutionQueue.changed) }
+            await journal.run()
+            group.cancelAll()
+        }
+    }
+
+    private func listen(_ channel: StaticString) async {
+        while !Task.isCancelled {
+            do {
+                try await repository.database.withNotifications(channel) { notifications in
+                    for try await notification in notifications {
+                        switch notification {
+                        case .message(let id): if let id = ExecutionID(id) { followed([id]) }
+                        case .catchUp: followed(logs.withLockedValue { Array($0.keys) })
+                        }
+                    }
+                }
+            } catch {
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
+    private func followed(_ executions: [ExecutionID]) {
+        let followed = logs.withLockedValue { logs in executions.compactMap { logs[$0]?.followed } }
+        for log in followed { log.look() }
+    }
 
     /// Opens the log of an execution that runs here, behind what is stored of it.
     public func write(_ lease: ExecutionQueue.Lease, of execution: ExecutionID) async throws -> LogWriter {
         let position = try await repository.position(of: execution)
-        let live = LiveLog(end: position.offset)
-        logs.withLockedValue { $0[execution] = Weak(live: live) }
+        let live = logs.withLockedValue { logs in
+            // Those who followed before it began go on with what is written.
+            let followed = logs[execution]?.followed
+            followed?.leave()
+            let live = followed?.live ?? LiveLog(end: position.offset)
+            logs[execution] = Known(written: live)
+            return live
+        }
+        live.advance(to: position.offset)
         return LogWriter(lease, position: position, journal: journal, live: live)
     }
 
     /// The records of a log from the offset on.
-    /// - Parameter follows: whether to wait for what is still to come, until the log ends.
+    /// - Parameter follows: whether to wait for what is still to come, until the log ends, wherever it is written.
     public func read(_ execution: ExecutionID, from offset: Int64 = 0, follows: Bool) -> LogReader {
-        let live = logs.withLockedValue { logs in
-            logs = logs.filter { $0.value.live != nil }
-            return logs[execution]?.live
+        let (live, followed): (LiveLog?, FollowedLog?) = logs.withLockedValue { logs in
+            logs = logs.filter { $0.value.written != nil || $0.value.followed != nil }
+            if let written = logs[execution]?.written { return (written, nil) }
+            guard follows else { return (nil, nil) }
+            if let followed = logs[execution]?.followed { return (followed.live, followed) }
+            let followed = FollowedLog(execution, repository: repository, logger: logger)
+            logs[execution] = Known(followed: followed)
+            return (followed.live, followed)
         }
-        return LogReader(execution: execution, offset: offset, follows: follows, live: live, repository: repository)
+        return LogReader(
+            execution: execution, offset: offset, follows: follows, live: live, followed: followed,
+            repository: repository)
     }
 }

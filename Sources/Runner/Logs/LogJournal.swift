@@ -1,3 +1,4 @@
+import Foundation
 public import Logging
 import NIOConcurrencyHelpers
 import Storage
@@ -7,7 +8,7 @@ import Storage
 /// While one transaction is under way, everything that comes waits for the next one, which takes all of it: one
 /// execution's lines are stored at once, a thousand executions' together. What a follower has seen is never lost.
 public final class LogJournal: Sendable {
-    /// Bytes of one execution that may wait to be stored. Beyond that its agent waits.
+    /// Bytes of one execution, as they are stored, that may wait to be. Beyond that its agent waits.
     private static let room: Int64 = 1 << 20
     /// Bytes of one batch, about: what a reader gets at once.
     private static let batchSize: Int64 = 256 << 10
@@ -17,12 +18,15 @@ public final class LogJournal: Sendable {
     final class Entry: Sendable {
         let lease: ExecutionQueue.Lease
         let live: LiveLog
+        /// Where the log ends, stored or not.
+        let position: NIOLockedValueBox<LogPosition>
         /// Why nothing more is taken from it.
         let failure = NIOLockedValueBox<(any Error)?>(nil)
 
-        init(lease: ExecutionQueue.Lease, live: LiveLog) {
+        init(lease: ExecutionQueue.Lease, live: LiveLog, position: LogPosition) {
             self.lease = lease
             self.live = live
+            self.position = NIOLockedValueBox(position)
         }
     }
 
@@ -51,20 +55,25 @@ public final class LogJournal: Sendable {
 
     // MARK: From the executions
 
-    /// Takes a record of a log whose last record ended at the position.
+    /// Takes what was written, by one task at a time.
     /// - Parameter waits: whether to wait while too much of it is not stored yet.
     /// - Throws: ``QueueError`` with code `lease_lost`, or what the database said that will not pass.
-    func append(_ record: LogRecord, after position: LogPosition, _ entry: Entry, waits: Bool) async throws {
+    func append(_ content: LogRecord.Content, to entry: Entry, waits: Bool) async throws {
         let key = ObjectIdentifier(entry)
         let (storer, isOver): (CheckedContinuation<Void, Never>?, Bool) = try state.withLockedValue { state in
             if let error = entry.failure.withLockedValue({ $0 }) { throw error }
             var pending = state.pending[key] ?? Pending(entry: entry)
-            if let last = pending.batches.last, last.bytes < Self.batchSize {
-                pending.batches[pending.batches.count - 1].append(record)
+            let before = pending.batches.last?.bytes ?? 0
+            if pending.batches.isEmpty || before >= Self.batchSize {
+                let position = entry.position.withLockedValue { $0 }
+                pending.batches.append(LogBatch(content, at: Date(), after: position))
+                pending.bytes += pending.batches[pending.batches.count - 1].bytes
             } else {
-                pending.batches.append(LogBatch(record, after: position))
+                pending.batches[pending.batches.count - 1].append(content, at: Date())
+                pending.bytes += pending.batches[pending.batches.count - 1].bytes - before
             }
-            pending.bytes += record.length
+            let position = pending.batches[pending.batches.count - 1].position
+            entry.position.withLockedValue { $0 = position }
             state.pending[key] = pending
             defer { state.storer = nil }
             return (state.storer, pending.bytes > Self.room)
@@ -74,7 +83,7 @@ public final class LogJournal: Sendable {
     }
 
     /// Waits until all that was taken from the execution is stored.
-    /// - Throws: as ``append(_:after:_:waits:)``.
+    /// - Throws: as ``append(_:to:waits:)``.
     func stored(_ entry: Entry) async throws {
         let key = ObjectIdentifier(entry)
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
@@ -140,7 +149,7 @@ public final class LogJournal: Sendable {
 
     /// Again and again while the database is away: nothing is dropped, and agents wait when there is no more room.
     private func store(_ pending: [(entry: Entry, batches: [LogBatch])]) async {
-        var pause: Duration = .milliseconds(10)
+        var backoff = Backoff(first: .milliseconds(10), longest: Self.longestPause)
         while true {
             do {
                 let batches = pending.flatMap { item in item.batches.map { (lease: item.entry.lease, batch: $0) } }
@@ -163,8 +172,7 @@ public final class LogJournal: Sendable {
                     return
                 }
                 logger.warning("logs are not stored yet", metadata: ["error": "\(error)"])
-                try? await Task.sleep(for: pause)
-                pause = min(pause * 2, Self.longestPause)
+                try? await Task.sleep(for: backoff.next())
             }
         }
     }

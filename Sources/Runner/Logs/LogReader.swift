@@ -8,6 +8,8 @@ public struct LogReader: AsyncSequence, Sendable {
     let follows: Bool
     /// nil for a log that nobody writes any more.
     let live: LiveLog?
+    /// Reads the store for as long as somebody holds it.
+    let followed: FollowedLog?
     let repository: LogRepository
 
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(reader: self, offset: offset) }
@@ -31,11 +33,17 @@ public struct LogReader: AsyncSequence, Sendable {
                 case .nothingYet:
                     guard reader.follows else { return nil }
                     try await live.wait(beyond: offset)
-                case .end: return nil
+                case .end: return try await rest()
                 }
             }
+            return try await rest()
+        }
+
+        /// Of a log that grows no more.
+        private mutating func rest() async throws -> [LogRecord]? {
             let records = try await reader.repository.records(of: reader.execution, from: offset)
-            return records.isEmpty ? nil : give(records)
+            if !records.isEmpty { return give(records) }
+            return try await reader.repository.missing(of: reader.execution, from: offset).map { give([$0]) }
         }
 
         private mutating func give(_ records: [LogRecord]) -> [LogRecord] {

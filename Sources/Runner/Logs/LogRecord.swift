@@ -29,6 +29,11 @@ public struct LogRecord: Sendable, Equatable {
         self.content = content
     }
 
+    /// For bytes that nobody has any more.
+    static func gap(from offset: Int64, to end: Int64, sequence: Int64, time: Date) -> LogRecord {
+        LogRecord(offset: offset, sequence: sequence, time: time, content: .gap(end - offset))
+    }
+
     /// How many of the log's bytes it stands for.
     public var length: Int64 {
         switch content {

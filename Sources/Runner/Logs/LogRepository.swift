@@ -1,126 +1,167 @@
 import Foundation
+import NIOConcurrencyHelpers
 public import Storage
 
 /// Logs in the database.
-public struct LogRepository: Sendable {
+public final class LogRepository: Sendable {
     /// Bytes that are read at once, about.
-    private static let readSize = 1 << 20
+    private static let readSize: Int64 = 1 << 20
+    /// What a follower hears of: an execution's id.
+    static let stored: StaticString = "paddock_logs"
 
-    private let database: Database
+    let database: Database
+    /// By slot, what was stored since ``takeStoredBytes()``.
+    private let storedBytes = NIOLockedValueBox<[Int64: Int64]>([:])
 
     public init(_ database: Database) { self.database = database }
+
+    // MARK: Writing
 
     /// Stores batches of several logs in one transaction. One that is there already is left as it is.
     /// - Returns: those whose lease is lost; nothing of theirs is stored.
     /// - Throws: `DatabaseError`; nothing is stored then, but with code `commit_unknown`.
     func append(_ batches: [(lease: ExecutionQueue.Lease, batch: LogBatch)]) async throws -> [ExecutionQueue.Lease] {
-        try await database.transaction { transaction in
+        let (lost, bytes) = try await database.transaction(isolation: .readCommitted) { transaction in
             var lost: [ExecutionQueue.Lease] = []
-            for (lease, batch) in batches where try await !append(batch, lease, transaction) { lost.append(lease) }
-            return lost
+            var bytes: [Int64: Int64] = [:]
+            for (lease, batch) in batches {
+                if let slot = try await append(batch, lease, transaction) {
+                    bytes[slot, default: 0] += batch.bytes
+                } else {
+                    lost.append(lease)
+                }
+            }
+            for id in Set(batches.map(\.lease.executionID)) { try await transaction.notify(Self.stored, id) }
+            return (lost, bytes)
+        }
+        storedBytes.withLockedValue { $0.merge(bytes) { $0 + $1 } }
+        return lost
+    }
+
+    /// Who ends the execution in its holder's place waits until this transaction has ended, and comes after its batches.
+    /// - Returns: its slot; nil when the lease is lost.
+    private func append(
+        _ batch: LogBatch, _ lease: ExecutionQueue.Lease, _ transaction: Transaction
+    ) async throws -> Int64? {
+        let id = lease.executionID
+        let position = batch.position
+        let stored = try await transaction.query(
+            """
+            INSERT INTO log_batches (
+                slot, execution_id, first_offset, end_offset, first_sequence, next_sequence, stdout_bytes, stderr_bytes,
+                records, stored_at)
+            SELECT log_slot, id, \(batch.firstOffset), \(position.offset), \(batch.firstSequence),
+                \(position.nextSequence), \(position.stdoutBytes), \(position.stderrBytes), \(batch.encoded), \(.now)
+            FROM executions WHERE id = \(id) AND lease_holder = \(lease.holder) AND fence = \(lease.fence) \(.forShare)
+            ON CONFLICT (slot, execution_id, first_offset) DO NOTHING
+            RETURNING slot
+            """)
+        if let row = stored.first { return try row["slot"] }
+        // A commit whose answer was lost.
+        return try await transaction.query(
+            """
+            SELECT slot FROM log_batches
+            WHERE \(Self.isLog(id)) AND first_offset = \(batch.firstOffset) AND end_offset = \(position.offset)
+            """
+        ).first.map { try $0["slot"] }
+    }
+
+    /// What was stored since the last call, by slot: bytes.
+    func takeStoredBytes() -> [Int64: Int64] {
+        storedBytes.withLockedValue { bytes in
+            defer { bytes = [:] }
+            return bytes
         }
     }
 
-    private func append(
-        _ batch: LogBatch, _ lease: ExecutionQueue.Lease, _ transaction: Transaction
-    ) async throws -> Bool {
-        let id = lease.executionID
-        let position = batch.position
-        let changes = try await transaction.execute(
-            """
-            INSERT INTO log_batches (
-                execution_id, first_offset, end_offset, first_sequence, next_sequence, stdout_bytes, stderr_bytes,
-                records, stored_at)
-            SELECT \(id), \(batch.firstOffset), \(position.offset), \(batch.firstSequence), \(position.nextSequence),
-                \(position.stdoutBytes), \(position.stderrBytes), \(batch.encoded), \(Date())
-            WHERE EXISTS (
-                SELECT 1 FROM executions
-                WHERE id = \(id) AND lease_holder = \(lease.holder) AND fence = \(lease.fence))
-            ON CONFLICT (execution_id, first_offset) DO NOTHING
-            """)
-        if changes > 0 {
-            try await transaction.notify("paddock_logs", "\(id) \(position.offset)")
-            return true
-        }
-        // A commit whose answer was lost.
-        let same = try await transaction.query(
-            """
-            SELECT end_offset FROM log_batches
-            WHERE execution_id = \(id) AND first_offset = \(batch.firstOffset) AND end_offset = \(position.offset)
-            """)
-        return !same.isEmpty
+    /// Of those that could not be written down after all.
+    func giveBackStoredBytes(_ taken: [Int64: Int64]) {
+        storedBytes.withLockedValue { $0.merge(taken) { $0 + $1 } }
     }
+
+    // MARK: Reading
 
     /// Where the log ends.
     public func position(of execution: ExecutionID) async throws -> LogPosition {
         let rows = try await database.query(
             """
             SELECT end_offset, next_sequence, stdout_bytes, stderr_bytes FROM log_batches
-            WHERE execution_id = \(execution.description) ORDER BY first_offset DESC LIMIT 1
+            WHERE \(Self.isLog(execution.description)) ORDER BY first_offset DESC LIMIT 1
             """)
-        var position = LogPosition()
-        if let row = rows.first {
-            position.offset = try row["end_offset"]
-            position.nextSequence = try row["next_sequence"]
-            position.stdoutBytes = try row["stdout_bytes"]
-            position.stderrBytes = try row["stderr_bytes"]
-        }
-        return position
+        return try rows.first.map(LogPosition.init) ?? LogPosition()
     }
 
     /// The records from the offset on, about 1 MiB of them; what is missing before or between them is a gap.
     /// - Returns: none when nothing is stored behind the offset.
     func records(of execution: ExecutionID, from offset: Int64) async throws -> [LogRecord] {
-        let id = execution.description
-        var reading = LogReading(offset: offset, size: Self.readSize)
-        do {
-            try await database.forEach(
-                """
-                SELECT first_offset, first_sequence, records FROM log_batches
-                WHERE execution_id = \(id) AND end_offset > \(offset) AND first_offset >= COALESCE((
-                    SELECT MAX(first_offset) FROM log_batches
-                    WHERE execution_id = \(id) AND first_offset <= \(offset)), 0)
-                ORDER BY first_offset
-                """
-            ) { row in
-                try reading.take(row["records"], offset: row["first_offset"], sequence: row["first_sequence"])
-                if reading.isFull { throw LogReading.Enough() }
-            }
-        } catch is LogReading.Enough {}
-        return reading.records
-    }
-}
-
-/// Puts stored batches together to what a reader gets.
-private struct LogReading {
-    /// Ends the reading of rows.
-    struct Enough: Error {}
-
-    private(set) var records: [LogRecord] = []
-    private var end: Int64
-    private var bytes = 0
-    private let size: Int
-
-    init(offset: Int64, size: Int) {
-        end = offset
-        self.size = size
-    }
-
-    var isFull: Bool { bytes >= size }
-
-    mutating func take(_ stored: [UInt8], offset: Int64, sequence: Int64) throws {
-        bytes += stored.count
-        for record in try LogBatch.decode(stored, offset: offset, sequence: sequence) {
+        var records: [LogRecord] = []
+        var end = offset
+        for record in try await batches(of: execution, from: offset).flatMap(\.records) {
             if record.offset > end {
-                records.append(
-                    LogRecord(
-                        offset: end, sequence: record.sequence - 1, time: record.time,
-                        content: .gap(record.offset - end)))
+                records.append(.gap(from: end, to: record.offset, sequence: record.sequence - 1, time: record.time))
                 end = record.offset
             }
             guard let rest = record.from(end) else { continue }
             records.append(rest)
             end = rest.end
         }
+        return records
+    }
+
+    /// The batches that hold the offset and what comes behind it, about 1 MiB of them.
+    func batches(of execution: ExecutionID, from offset: Int64) async throws -> [LogBatch] {
+        let id = execution.description
+        return try await database.query(
+            """
+            SELECT first_offset, end_offset, first_sequence, next_sequence, stdout_bytes, stderr_bytes, records
+            FROM log_batches
+            WHERE \(Self.isLog(id)) AND end_offset > \(offset)
+                AND first_offset >= COALESCE((
+                    SELECT MAX(first_offset) FROM log_batches
+                    WHERE \(Self.isLog(id)) AND first_offset <= \(offset)), 0)
+                AND first_offset < COALESCE((
+                    SELECT MIN(first_offset) FROM log_batches
+                    WHERE \(Self.isLog(id)) AND first_offset > \(offset)), \(offset)) + \(Self.readSize)
+            ORDER BY first_offset LIMIT 256
+            """
+        ).map { row in
+            LogBatch(
+                try LogBatch.decode(row["records"], offset: row["first_offset"], sequence: row["first_sequence"]),
+                before: try LogPosition(row))
+        }
+    }
+
+    /// Whether nobody will write more of it.
+    func hasEnded(_ execution: ExecutionID) async throws -> Bool {
+        let row = try await database.query(
+            "SELECT finished_at FROM executions WHERE id = \(execution.description)"
+        ).first
+        guard let row else { return true }
+        let finishedAt: Int64? = try row["finished_at"]
+        return finishedAt != nil
+    }
+
+    /// What of an execution that has ended is not stored behind the offset: it was too old to be kept, or was lost.
+    func missing(of execution: ExecutionID, from offset: Int64) async throws -> LogRecord? {
+        let row = try await database.query(
+            "SELECT log_bytes FROM execution_usage WHERE execution_id = \(execution.description)"
+        ).first
+        guard let row, case let end:Int64 = try row["log_bytes"], end > offset else { return nil }
+        return .gap(from: offset, to: end, sequence: 0, time: Date())
+    }
+
+    private static func isLog(_ id: String) -> SQL {
+        "slot = (SELECT log_slot FROM executions WHERE id = \(id)) AND execution_id = \(id)"
+    }
+}
+
+extension LogPosition {
+    /// Behind a stored batch.
+    fileprivate init(_ row: Row) throws {
+        self.init()
+        offset = try row["end_offset"]
+        nextSequence = try row["next_sequence"]
+        stdoutBytes = try row["stdout_bytes"]
+        stderrBytes = try row["stderr_bytes"]
     }
 }

@@ -5,34 +5,28 @@ import Storage
 
 /// The log of one execution that runs here.
 public final class LogWriter: LogSink {
-    private struct State {
-        var position: LogPosition
-        var isEnding = false
-    }
-
     private let journal: LogJournal
     private let entry: LogJournal.Entry
-    private let state: NIOLockedValueBox<State>
+    private let isEnding = NIOLockedValueBox(false)
 
     /// - Parameter position: where the stored log ends.
     init(_ lease: ExecutionQueue.Lease, position: LogPosition, journal: LogJournal, live: LiveLog) {
         self.journal = journal
-        entry = LogJournal.Entry(lease: lease, live: live)
-        state = NIOLockedValueBox(State(position: position))
+        entry = LogJournal.Entry(lease: lease, live: live, position: position)
     }
 
     /// Followers of one that could not be finished must not wait for ever.
     deinit { entry.live.close() }
 
     /// Where the log ends, stored or not.
-    public var position: LogPosition { state.withLockedValue { $0.position } }
+    public var position: LogPosition { entry.position.withLockedValue { $0 } }
 
     public func write(_ bytes: ArraySlice<UInt8>, to stream: LogStream) async throws {
         guard !bytes.isEmpty else { return }
         try await append(.bytes(Array(bytes), stream))
     }
 
-    public func executionIsEnding() { state.withLockedValue { $0.isEnding = true } }
+    public func executionIsEnding() { isEnding.withLockedValue { $0 = true } }
 
     /// Waits until all that was written is stored.
     /// - Throws: as ``finish(droppedBytes:)``.
@@ -49,13 +43,6 @@ public final class LogWriter: LogSink {
 
     /// Called by one task at a time, as ``LogSink`` is.
     private func append(_ content: LogRecord.Content) async throws {
-        let (record, before, isEnding) = state.withLockedValue { state in
-            let before = state.position
-            let record = LogRecord(
-                offset: before.offset, sequence: before.nextSequence, time: Date(), content: content)
-            state.position.advance(past: record)
-            return (record, before, state.isEnding)
-        }
-        try await journal.append(record, after: before, entry, waits: !isEnding)
+        try await journal.append(content, to: entry, waits: !isEnding.withLockedValue { $0 })
     }
 }

@@ -33,7 +33,9 @@ public struct ExecutionTicket: Sendable, Codable, Equatable {
 
 extension ExecutionTicket {
     /// - Throws: what keeps it from being run here, such as an image that cannot be had.
-    func request(_ id: ExecutionID, _ stored: StoredExecution, host: RunnerHost) async throws -> ExecutionRequest {
+    func request(
+        _ id: ExecutionID, _ stored: StoredExecution, host: RunnerHost, secrets: [String: [UInt8]]
+    ) async throws -> ExecutionRequest {
         let runtime = try await host.runtime(named: runtime)
         try runtime.check(limits)
         let image = try await ImageStore(client: host.client).image(image) { _ in }
@@ -46,6 +48,7 @@ extension ExecutionTicket {
         request.agentID = agentID
         request.userID = userID
         request.environment = environment
+        request.secrets = secrets.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         request.runtime = runtime
         request.seccomp = seccomp
         request.outputSchema = try outputSchema.map { try JSONSchema($0) }

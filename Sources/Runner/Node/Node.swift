@@ -18,6 +18,8 @@ public final class Node: Sendable {
         public var stopLimit: Duration = .seconds(30)
         /// From one look at the Engine and the queue to the next.
         public var reconcileInterval: Duration = .seconds(60)
+        /// Which logs are kept.
+        public var retention = LogRetention.Limits()
         /// nil but for tests.
         public var watch: StepWatch?
 
@@ -198,6 +200,11 @@ public final class Node: Sendable {
                 try await reconcile()
             } catch {
                 logger.warning("could not reconcile", metadata: ["error": "\(error)"])
+            }
+            do {
+                try await LogRetention(repository: logs.repository, limits: configuration.retention).run()
+            } catch {
+                logger.warning("old logs were not dropped", metadata: ["error": "\(error)"])
             }
             try? await Task.sleep(for: configuration.reconcileInterval)
         }

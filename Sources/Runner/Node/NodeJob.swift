@@ -18,18 +18,23 @@ struct NodeJob: Sendable {
         store.watch?(.claimed, lease.executionID)
         let request: ExecutionRequest
         do {
-            request = try await ticket.request(execution, claim.execution, host: host)
+            request = try await ticket.request(
+                execution, claim.execution, host: host,
+                secrets: try await SecretBox(stateFolder: host.folder.path).load(execution, from: store.database))
         } catch {
             return try await fail(error)
         }
         let log = try await logs.write(lease, of: execution)
-        let keeper = NodeKeeper(store: store, lease: lease, limits: ticket.limits, log: log)
+        let hashing = log.position.offset == 0 ? HashingSink(passingTo: log) : nil
+        let keeper = NodeKeeper(
+            store: store, lease: lease, request: request, log: log, hashing: hashing,
+            keys: KeyFolder(stateFolder: host.folder.path), repository: logs.repository)
         let runner = ExecutionRunner(host: host)
         if let launch = claim.execution.launch {
             let launch = try JSONDecoder().decode(Launch.self, from: Data(launch.utf8))
             _ = await runner.adopt(request, launch, control: control, sink: log, keeper: keeper)
         } else {
-            _ = await runner.run(request, control: control, sink: log, keeper: keeper)
+            _ = await runner.run(request, control: control, sink: hashing ?? log, keeper: keeper)
         }
     }
 

@@ -58,7 +58,7 @@ struct NodeStore: Sendable {
 
     /// Tries for as long as the database is away.
     /// - Throws: `QueueError` with code `lease_lost`, or what will not pass.
-    func finish(_ lease: ExecutionQueue.Lease, _ execution: Execution) async throws {
+    func finish(_ lease: ExecutionQueue.Lease, _ execution: Execution, receipt: String? = nil) async throws {
         let ending = try execution.text
         let usage = execution.usage
         let stored = StoredUsage(
@@ -72,7 +72,10 @@ struct NodeStore: Sendable {
                     }
                     try await queue.finish(
                         lease, as: execution.status.stored, ending: ending, usage: stored, in: transaction)
-                    try await ExecutionEnd.record(before, execution, actor: name, in: transaction)
+                    if let receipt {
+                        try await StoredReceipt.store(receipt, of: lease.executionID, in: transaction)
+                    }
+                    try await ExecutionEnd.record(before, execution, usage: stored, actor: name, in: transaction)
                     watch?(.writingEnding, lease.executionID)
                 }
             } catch let error as QueueError where error.code == .leaseLost {

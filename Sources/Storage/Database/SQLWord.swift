@@ -15,6 +15,8 @@ public enum SQLWord: String, Sendable {
     /// At the end of a `SELECT`: `FOR SHARE`, and nothing on SQLite: nobody else changes the rows, and others may hold
     /// them as well.
     case forShare
+    /// At the end of a `CREATE TABLE`: `PARTITION BY LIST (slot)`, and nothing on SQLite.
+    case partitionedBySlot
     /// The database's clock when the statement starts, as a `Date` is stored: one clock for all nodes.
     case now
 }

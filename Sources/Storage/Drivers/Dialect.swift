@@ -16,6 +16,8 @@ enum Dialect: Sendable {
         case (.sqlite, .bytes): "BLOB"
         case (.sqlite, .identity): "INTEGER PRIMARY KEY AUTOINCREMENT"
         case (.sqlite, .forUpdateSkipLocked), (.sqlite, .forUpdate), (.sqlite, .forShare): ""
+        case (.sqlite, .partitionedBySlot): ""
+        case (.postgres, .partitionedBySlot): "PARTITION BY LIST (slot)"
         case (.sqlite, .now): "CAST((julianday('now') - 2440587.5) * 86400000 + 0.5 AS INTEGER)"
         case (.postgres, .now): "CAST(floor(extract(epoch FROM statement_timestamp()) * 1000) AS BIGINT)"
         case (.postgres, .text): "TEXT COLLATE \"C\""

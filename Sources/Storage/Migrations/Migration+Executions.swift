@@ -21,6 +21,7 @@ extension Migration {
                 started_at BIGINT,
                 stopping_at BIGINT,
                 finished_at BIGINT,
+                log_slot BIGINT,
                 deadline BIGINT NOT NULL,
                 cancel_requested_at BIGINT,
                 cancel_grace_ms BIGINT,
@@ -63,6 +64,19 @@ extension Migration {
                 max_memory_bytes BIGINT NOT NULL,
                 log_bytes BIGINT NOT NULL,
                 egress_bytes BIGINT NOT NULL
+            )
+            """,
+            // Sealed, and removed with the end.
+            """
+            CREATE TABLE execution_secrets (
+                execution_id \(.text) NOT NULL PRIMARY KEY REFERENCES executions (id) ON DELETE CASCADE,
+                sealed \(.bytes) NOT NULL
+            )
+            """,
+            """
+            CREATE TABLE execution_receipts (
+                execution_id \(.text) NOT NULL PRIMARY KEY REFERENCES executions (id) ON DELETE CASCADE,
+                receipt \(.text) NOT NULL
             )
             """,
         ])

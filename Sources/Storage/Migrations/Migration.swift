@@ -5,17 +5,20 @@ struct Migration: Sendable {
     let number: Int
     let name: String
     let statements: [SQL]
+    /// After the others, on PostgreSQL only: for what SQLite has no like of.
+    let postgresStatements: [SQL]
 
-    init(_ number: Int, _ name: String, _ statements: [SQL]) {
+    init(_ number: Int, _ name: String, _ statements: [SQL], onPostgres postgresStatements: [SQL] = []) {
         self.number = number
         self.name = name
         self.statements = statements
+        self.postgresStatements = postgresStatements
     }
 
     /// SHA-256 of the statements, in hexadecimal: the same on both databases, and a change of a space shows.
     var checksum: String {
         var hash = SHA256()
-        for statement in statements {
+        for statement in statements + postgresStatements {
             for part in statement.parts {
                 switch part {
                 case .text(let text): hash.update(data: text.description.utf8Bytes)

@@ -47,6 +47,10 @@ struct Migrator: Sendable {
             guard applied.count < migrations.count else { return false }
             let next = migrations[applied.count]
             for statement in next.statements { try await transaction.execute(statement) }
+            switch database.driver.dialect {
+            case .sqlite: break
+            case .postgres: for statement in next.postgresStatements { try await transaction.execute(statement) }
+            }
             try await transaction.execute(
                 """
                 INSERT INTO paddock_migrations (number, name, checksum, applied_at)

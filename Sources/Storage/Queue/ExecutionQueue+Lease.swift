@@ -27,6 +27,7 @@ extension ExecutionQueue {
             """
             UPDATE executions SET state = 'starting', fence = fence + 1, lease_holder = \(holder),
                 lease_expires_at = \(.now) + \(configuration.lease.wholeMilliseconds), claimed_at = \(.now),
+                log_slot = (SELECT slot FROM log_slots ORDER BY opening DESC LIMIT 1),
                 deadline = \(.now) + \(limit.wholeMilliseconds)
             WHERE id = (
                 SELECT id FROM executions WHERE state = 'queued'

@@ -135,7 +135,7 @@ public struct ExecutionQueue: Sendable {
 
 extension Duration {
     /// As times are stored.
-    var wholeMilliseconds: Int64 {
+    package var wholeMilliseconds: Int64 {
         let (seconds, attoseconds) = components
         return seconds * 1000 + attoseconds / 1_000_000_000_000_000
     }

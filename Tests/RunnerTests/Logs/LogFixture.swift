@@ -45,6 +45,17 @@ struct LogFixture: Sendable {
         }
     }
 
+    /// Ends an execution whose log is finished.
+    func end(_ lease: ExecutionQueue.Lease, logBytes: Int = 0) async throws {
+        try await database.transaction(isolation: .readCommitted) { transaction in
+            try await ExecutionQueue().finish(
+                lease, as: .succeeded, ending: "{}",
+                usage: StoredUsage(
+                    wallMilliseconds: 1, cpuMilliseconds: 1, maxMemoryBytes: 1, logBytes: logBytes, egressBytes: 0),
+                in: transaction)
+        }
+    }
+
     /// All of a log as it is stored.
     func stored(_ execution: ExecutionID, from offset: Int64 = 0) async throws -> [LogRecord] {
         try await hub.read(execution, from: offset, follows: false).reduce(into: []) { $0 += $1 }
@@ -67,6 +78,9 @@ extension [LogRecord] {
             if case .bytes(let bytes, let own) = record.content, stream == nil || own == stream { all += bytes }
         }
     }
+
+    /// Both streams as they came.
+    var text: String { String(decoding: bytes(), as: UTF8.self) }
 
     /// Whether each record begins where the one before it ended, the first one at the offset.
     func isWhole(from offset: Int64 = 0) -> Bool {

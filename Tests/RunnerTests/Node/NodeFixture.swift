@@ -123,7 +123,7 @@ struct NodeFixture: Sendable {
         return ticket
     }
 
-    func submit(_ ticket: ExecutionTicket) async throws -> ExecutionID {
+    func submit(_ ticket: ExecutionTicket, secrets: [String: [UInt8]] = [:]) async throws -> ExecutionID {
         let id = ExecutionID()
         let request = String(decoding: try JSONEncoder().encode(ticket), as: UTF8.self)
         try await database.transaction { transaction in
@@ -131,6 +131,7 @@ struct NodeFixture: Sendable {
                 .init(
                     id: id.description, userID: ticket.userID, agentID: ticket.agentID, request: request,
                     patience: .seconds(600)), in: transaction)
+            try await SecretBox(stateFolder: folder).store(secrets, for: id, in: transaction)
         }
         SubmissionBell(database).ring()
         return id

@@ -30,8 +30,35 @@ struct NodeTests {
                     "SELECT log_bytes, max_memory_bytes FROM execution_usage WHERE execution_id = \(good.description)")
                 #expect(try usage.first?["log_bytes"] == 8)
 
+                let receipt = try #require(try await StoredReceipt.find(good, in: fixture.database))
+                let keys = try KeyFolder(stateFolder: fixture.folder).verificationKeys()
+                let signed = try SignedReceipt(parsing: Array(receipt.utf8)).verified(with: keys)
+                #expect(signed.log.stdout == ContentDigest(of: Array("out\n".utf8)))
+                #expect(signed.policy?.held.isEmpty == false)
+
                 #expect(try await fixture.ended(bad)["exitCode"] as? Int == 3)
                 #expect(try await fixture.ended(absent)["reason"] as? String == "image_error")
+                #expect(try await StoredReceipt.find(absent, in: fixture.database) == nil)
+                let trail = AuditTrail(fixture.database)
+                try await eventually { try await trail.entries(after: 0, limit: 500).count == 8 }
+                #expect(
+                    try await trail.entries(after: 0, subject: good.description, limit: 9).map(\.action)
+                        == ["execution.claimed", "execution.launched", "execution.finished"])
+                _ = try await trail.verify()
+            }
+        }
+    }
+
+    @Test("gives an agent its secrets as files", .timeLimit(.minutes(2)), arguments: Backend.allCases)
+    func secrets(backend: Backend) async throws {
+        try await NodeFixture.with(backend) { fixture in
+            try await fixture.withNode { _ in
+                let id = try await fixture.submit(
+                    fixture.ticket("cat /run/paddock/secrets/token; env | grep -c s3cret; true"),
+                    secrets: ["token": Array("s3cret\n".utf8)])
+                #expect(try await fixture.ended(id)["status"] as? String == "succeeded")
+                #expect(try await fixture.log(id).text == "s3cret\n0\n")
+                #expect(try await fixture.database.query("SELECT execution_id FROM execution_secrets").isEmpty)
             }
         }
     }
@@ -40,7 +67,8 @@ struct NodeTests {
     func cancels(backend: Backend) async throws {
         try await NodeFixture.with(backend) { fixture in
             try await fixture.withNode({ $0.slots = 1 }) { node in
-                let running = try await fixture.submit(fixture.ticket("echo ready; sleep 600"))
+                let running = try await fixture.submit(
+                    fixture.ticket("trap 'sleep 1; exit 0' TERM; echo ready; while :; do sleep 0.1; done"))
                 for try await _ in node.logs.read(running, follows: true) { break }
                 try await eventually { try await !fixture.log(running).isEmpty }
                 let waiting = try await fixture.submit(fixture.ticket("echo never"))
@@ -86,7 +114,14 @@ struct NodeTests {
             ] {
                 let records = try await fixture.log(id)
                 #expect(records.isWhole())
-                #expect(String(decoding: records.bytes(), as: UTF8.self) == text)
+                #expect(records.text == text)
+                let notes = try await fixture.ended(id)["notes"] as? [[String: String]]
+                #expect(notes?.map { $0["code"] } == ["log_recovered"])
+                let receipt = try #require(try await StoredReceipt.find(id, in: fixture.database))
+                let keys = try KeyFolder(stateFolder: fixture.folder).verificationKeys()
+                let signed = try SignedReceipt(parsing: Array(receipt.utf8)).verified(with: keys)
+                #expect(signed.log.stdout == ContentDigest(of: Array(text.utf8)))
+                #expect(signed.policy?.held.isEmpty == false)
             }
             await second.stop()
             #expect(second.status == 0)

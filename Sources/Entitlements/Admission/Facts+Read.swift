@@ -1,0 +1,101 @@
+import Foundation
+import Storage
+
+extension Facts {
+    /// What besides the database it takes to read them.
+    struct Settings: Sendable {
+        var breaker: Gate.Breaker
+        var chainAge: Double
+    }
+
+    /// The account's row is locked first, so what is counted in it is as the last decision left it. The rest is as it
+    /// is when the statement begins: who changes that is not waited for.
+    /// - Parameter isLocking: false to look only.
+    /// - Returns: nil when there is no such user.
+    static func read(
+        _ request: AdmissionRequest, at now: Date, _ settings: Settings, isLocking: Bool, in executor: some SQLExecutor
+    ) async throws -> (facts: Facts, isKnown: Bool)? {
+        let lock: SQL = isLocking ? "\(.forUpdate)" : ""
+        let rows = try await executor.query(
+            """
+            WITH account AS (SELECT * FROM accounts WHERE user_id = \(request.userID) \(lock))
+            SELECT \(Account.columns), \(User.columns), \(Tier.columns), \(Gate.State.columns), \(Rates.columns),
+                \(Agent.columns), \(Grant.columns),
+                (SELECT count(*) FROM reservations WHERE execution_id = \(request.executionID)) AS known
+            FROM account
+            JOIN users ON users.id = account.user_id
+            JOIN tiers ON tiers.number = users.tier
+            JOIN settings ON settings.id = 1
+            LEFT JOIN agents ON agents.id = \(request.agentID)
+            LEFT JOIN agent_versions AS versions ON versions.agent_id = agents.id AND versions.version = agents.version
+            LEFT JOIN grants AS rights ON rights.user_id = account.user_id AND rights.agent_id = agents.id
+            """)
+        // A row for each grant, or one without.
+        guard let row = rows.first else { return nil }
+        let agentID: String? = try row["agent_id"]
+        let source: String? = try row["source"]
+        let grants = source == nil ? [] : try rows.map(Grant.init)
+        let facts = Facts(
+            now: now, request: request, gate: try Gate.State(row), breaker: settings.breaker, user: try User(row),
+            tier: try Tier(row), account: try Account(row), rates: try Rates(row),
+            agent: agentID == nil ? nil : try Agent(row), grant: best(of: grants, at: now, settings.chainAge),
+            chainAge: settings.chainAge)
+        return (facts, try row["known"] != 0)
+    }
+
+    /// One that is good, and of these one that is not used up by it; else the newest, for its flaw.
+    private static func best(of grants: [Grant], at now: Date, _ chainAge: Double) -> Grant? {
+        grants.min { one, other in
+            let rank = { (grant: Grant) in
+                grant.flaw(at: now, chainAge: chainAge) != nil ? 2 : grant.usesLimit != nil ? 1 : 0
+            }
+            return rank(one) != rank(other) ? rank(one) < rank(other) : one.createdAt > other.createdAt
+        }
+    }
+
+    /// What others than this user's decisions change as well is locked, and read again as it is now.
+    mutating func confirm(in transaction: Transaction) async throws {
+        if gate.breaker(breaker, at: now) == .halfOpen {
+            let rows = try await transaction.query(
+                "SELECT \(Gate.State.columns) FROM settings WHERE id = 1 \(.forUpdate)")
+            if let row = rows.first { gate = try Gate.State(row) }
+        }
+        if let grant, grant.usesLimit != nil {
+            let rows = try await transaction.query(
+                """
+                SELECT \(Grant.columns) FROM grants AS rights
+                WHERE user_id = \(grant.userID) AND agent_id = \(grant.agentID) AND source = \(grant.source) \(.forUpdate)
+                """)
+            self.grant = try rows.first.map(Grant.init)
+        }
+        if let agent, agent.hasLimits {
+            try await transaction.execute("SELECT id FROM agents WHERE id = \(agent.id) \(.forUpdate)")
+        }
+        try await countAgent(in: transaction)
+    }
+
+    /// Counts what is under way of an agent that has limits of its own.
+    mutating func countAgent(in executor: some SQLExecutor) async throws {
+        guard let agent, agent.hasLimits else { return }
+        let hourAgo = now - 3600
+        let perHour = agent.executionsPerHour ?? 0
+        let rows = try await executor.query(
+            """
+            SELECT
+                (SELECT count(*) FROM (SELECT 1 AS one FROM reservations
+                    WHERE agent_id = \(agent.id) AND settled_at IS NULL LIMIT \(agent.maxConcurrent ?? 0)) AS o) AS active,
+                (SELECT count(*) FROM (SELECT 1 AS one FROM reservations
+                    WHERE agent_id = \(agent.id) AND admitted_at > \(hourAgo) LIMIT \(perHour)) AS l) AS last_hour,
+                (SELECT admitted_at FROM reservations WHERE agent_id = \(agent.id) AND admitted_at > \(hourAgo)
+                    ORDER BY admitted_at DESC LIMIT 1 OFFSET \(max(0, perHour - 1))) AS oldest
+            """)
+        guard let row = rows.first else { return }
+        let oldest: Date? = try row["oldest"]
+        agentCounts = AgentCounts(
+            active: try row["active"], lastHour: try row["last_hour"], resetAt: oldest.map { $0 + 3600 })
+    }
+}
+
+extension Agent {
+    fileprivate var hasLimits: Bool { maxConcurrent != nil || executionsPerHour != nil }
+}
