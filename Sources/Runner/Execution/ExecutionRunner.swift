@@ -25,7 +25,7 @@ public struct ExecutionRunner: Sendable {
     /// Goes on with an execution whose runner has died: its agent runs, or has ended meanwhile.
     /// - Parameters:
     ///   - launch: as the runner before had it written down.
-    ///   - sink: gets the log from its beginning, as the Engine has kept it.
+    ///   - sink: told when it ends; the log goes where the keeper says.
     public func adopt(
         _ request: ExecutionRequest, _ launch: Launch, control: ExecutionControl, sink: any LogSink,
         keeper: any ExecutionKeeper

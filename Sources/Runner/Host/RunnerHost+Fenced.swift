@@ -19,12 +19,19 @@ extension RunnerHost {
     /// Removed already, or by somebody else at this moment, is as good.
     func remove(_ sandbox: FencedSandbox) async { try? await client.removeContainer(sandbox.containerID, force: true) }
 
+    /// Its name is free when this returns.
     /// - Throws: what the Engine said, but for one that is not there.
     func removeSandbox(named name: String) async throws {
-        do {
-            try await client.removeContainer(name, force: true)
-        } catch let error as DockerError where error.isNotFound {
-            return
+        let deadline = ContinuousClock.now + .seconds(30)
+        while true {
+            do {
+                return try await client.removeContainer(name, force: true)
+            } catch let error as DockerError where error.isNotFound {
+                return
+            } catch let error as DockerError where error.isBeingRemoved && .now < deadline {
+                // Begun by a runner that has died, or by our own look around.
+                try await Task.sleep(for: .milliseconds(50))
+            }
         }
     }
 }
