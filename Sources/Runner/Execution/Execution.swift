@@ -142,6 +142,7 @@ extension Date {
     public var rfc3339: String {
         // The style cuts off what is below a millisecond, and a double can lie a little below a whole one.
         let whole = Date(timeIntervalSince1970: (timeIntervalSince1970 * 1000).rounded() / 1000 + 0.000_1)
-        return whole.formatted(.iso8601.year().month().day().timeZone(separator: .omitted).time(includingFractionalSeconds: true))
+        return whole.formatted(
+            .iso8601.year().month().day().timeZone(separator: .omitted).time(includingFractionalSeconds: true))
     }
 }
