@@ -69,6 +69,7 @@ extension ExecutionRun {
             $0.sandbox = sandbox
             $0.startedAt = launch.startedAt
             $0.policy = launch.policy
+            $0.isRecovered = true
         }
         if request.runtime.kernel == .gvisor,
             let state = try? await host.client.inspectContainer(launch.containerID).state
