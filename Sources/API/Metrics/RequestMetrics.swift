@@ -29,7 +29,8 @@ public struct RequestMetrics<Context: RequestContext>: RouterMiddleware {
     private func record(_ request: Request, _ context: Context, _ status: Int, since begin: ContinuousClock.Instant) {
         let method = request.method.rawValue
         let labels = [
-            ("method", Self.methods.contains(method) ? method : "other"), ("route", context.endpointPath.flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "none"),
+            ("method", Self.methods.contains(method) ? method : "other"),
+            ("route", context.endpointPath.flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "none"),
         ]
         Counter(label: "paddock.http.requests", dimensions: labels + [("status", "\(status)")]).increment()
         Timer(label: "paddock.http.request.duration", dimensions: labels).record(duration: begin.duration(to: .now))

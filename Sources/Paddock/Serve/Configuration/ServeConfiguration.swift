@@ -46,6 +46,7 @@ struct ServeConfiguration {
         node.slots = try sources.integer("node.slots", 0...10_000)
         node.stopLimit = try sources.duration("node.stopTimeout")
         node.queue.capacity = try sources.integer("queue.capacity", 1...10_000_000)
+        node.pool = try Self.pool(sources)
         self.node = node
         allowPrivate = sources.list("egress.allowPrivate")
         for range in allowPrivate {
@@ -55,6 +56,27 @@ struct ServeConfiguration {
                 throw sources.wrong("egress.allowPrivate", "private ranges: \(error)")
             }
         }
+    }
+
+    /// nil for none.
+    private static func pool(_ sources: ConfigurationSources) throws -> SandboxPool.Configuration? {
+        var pool = SandboxPool.Configuration()
+        pool.ceiling = try sources.integer("pool.ceiling", 0...1000)
+        pool.memoryMiB = try sources.integer("pool.memoryMiB", 0...1_048_576)
+        pool.bounds.ceiling = try sources.integer("pool.agentCeiling", 0...1000)
+        pool.bounds.floor = try sources.integer("pool.agentFloor", 0...pool.bounds.ceiling)
+        pool.halfLife = try sources.duration("pool.halfLife")
+        pool.age = try sources.duration("pool.age")
+        if sources["pool.parallel"] != nil { pool.parallel = try sources.integer("pool.parallel", 1...64) }
+        for entry in sources.list("pool.agents") {
+            guard let match = entry.wholeMatch(of: /(\w+)=(\d{1,4}):(\d{1,4})/), let floor = Int(match.2),
+                let ceiling = Int(match.3), floor <= ceiling
+            else {
+                throw sources.wrong("pool.agents", "AGENT_ID=FLOOR:CEILING, such as agt_a=1:4, separated by commas")
+            }
+            pool.agents[String(match.1)] = .init(floor: floor, ceiling: ceiling)
+        }
+        return pool.ceiling > 0 ? pool : nil
     }
 
     private static func server(_ sources: ConfigurationSources) throws -> ServerConfiguration {
