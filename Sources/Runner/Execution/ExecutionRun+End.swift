@@ -27,6 +27,7 @@ extension ExecutionRun {
         } catch {
             // Whoever takes over finds it as it is.
             if let user { host.keep(user) }
+            finished.keepingFailure = error
             return finished
         }
         finished.removalFailure = await remove(acknowledged: isAcknowledged)

@@ -65,21 +65,16 @@ struct ExecutionRun: Sendable {
 
     /// - Parameter launch: of the runner before.
     func toEnd(adopting launch: Launch, _ control: ExecutionControl) async -> FinishedExecution {
-        do {
-            let user = try host.takeBackUser(uid: launch.uid) ?? host.folder.lockUser(uid: launch.uid)
-            let runtime = try? await host.named(request.runtime).name
-            found.withLockedValue {
-                $0.user = user
-                $0.container = launch.containerID
-                $0.runtime = runtime
-                $0.sandbox = Sandbox(client: host.client, containerID: launch.containerID, streams: nil)
-                $0.startedAt = launch.startedAt
-                $0.policy = launch.policy
-            }
-        } catch {
-            // Another runner has it, and writes down its end.
-            let ending = Ending.failed(.engineError, String(describing: error))
-            return await finished(ending, createdAt: request.createdAt, finishedAt: Date(), egress: nil)
+        // The lease says whose it is. Another sandbox may have taken its user id while nobody was there.
+        let user = host.takeBackUser(uid: launch.uid) ?? (try? host.folder.lockUser(uid: launch.uid))
+        let runtime = try? await host.named(request.runtime).name
+        found.withLockedValue {
+            $0.user = user
+            $0.container = launch.containerID
+            $0.runtime = runtime
+            $0.sandbox = Sandbox(client: host.client, containerID: launch.containerID, streams: nil)
+            $0.startedAt = launch.startedAt
+            $0.policy = launch.policy
         }
         let gone = Duration.seconds(Date().timeIntervalSince(launch.startedAt))
         let remaining = max(.zero, .seconds(request.limits.timeoutSeconds) - gone)

@@ -68,4 +68,6 @@ public struct FinishedExecution: Sendable {
     public let trace: StageTrace
     /// Why the container could not be removed; the next runner tries again.
     public internal(set) var removalFailure: DockerError?
+    /// Why it could not be written down; then its sandbox is as it was.
+    var keepingFailure: (any Error)?
 }

@@ -12,6 +12,8 @@ final class LiveLog: Sendable {
         case nothingYet
         /// There is nothing, and nothing more will come.
         case end
+        /// There is nothing, and who wrote it has gone without an end.
+        case left
     }
 
     /// Bytes of records that are held, beside the last batch. A follower further behind is fed from the store.
@@ -23,6 +25,7 @@ final class LiveLog: Sendable {
         var bytes: Int64 = 0
         var end: Int64
         var hasEnded = false
+        var isLeft = false
         var waiters: [UInt64: CheckedContinuation<Void, any Error>] = [:]
         var lastWaiter: UInt64 = 0
     }
@@ -63,12 +66,17 @@ final class LiveLog: Sendable {
     /// Where it ends now.
     var end: Int64 { state.withLockedValue { $0.end } }
 
+    /// Who wrote it has gone. Nothing after an end.
+    func leave() { resume { $0.isLeft = true } }
+
+    var isLeft: Bool { state.withLockedValue { $0.isLeft && !$0.hasEnded } }
+
     /// Nothing more will come.
     func close() { resume { $0.hasEnded = true } }
 
     func read(from offset: Int64) -> Reading {
         state.withLockedValue { state in
-            guard offset < state.end else { return state.hasEnded ? .end : .nothingYet }
+            guard offset < state.end else { return state.hasEnded ? .end : state.isLeft ? .left : .nothingYet }
             guard let first = state.batches.first, offset >= first.firstOffset else { return .stored }
             // The one whose end lies behind the offset: a binary search, as there can be thousands of small ones.
             var (low, high) = (0, state.batches.count - 1)
@@ -100,7 +108,7 @@ final class LiveLog: Sendable {
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 let isDone = state.withLockedValue { state in
-                    if Task.isCancelled || offset < state.end || state.hasEnded { return true }
+                    if Task.isCancelled || offset < state.end || state.hasEnded || state.isLeft { return true }
                     state.waiters[id] = continuation
                     return false
                 }

@@ -58,6 +58,7 @@ public final class LogHub: Sendable {
     public func write(_ lease: ExecutionQueue.Lease, of execution: ExecutionID) async throws -> LogWriter {
         let position = try await repository.position(of: execution)
         let live = logs.withLockedValue { logs in
+            prune(&logs)
             // Those who followed before it began go on with what is written.
             let followed = logs[execution]?.followed
             followed?.leave()
@@ -72,17 +73,32 @@ public final class LogHub: Sendable {
     /// The records of a log from the offset on.
     /// - Parameter follows: whether to wait for what is still to come, until the log ends, wherever it is written.
     public func read(_ execution: ExecutionID, from offset: Int64 = 0, follows: Bool) -> LogReader {
-        let (live, followed): (LiveLog?, FollowedLog?) = logs.withLockedValue { logs in
-            logs = logs.filter { $0.value.written != nil || $0.value.followed != nil }
-            if let written = logs[execution]?.written { return (written, nil) }
-            guard follows else { return (nil, nil) }
-            if let followed = logs[execution]?.followed { return (followed.live, followed) }
+        LogReader(
+            execution: execution, offset: offset, follows: follows, source: source(of: execution, follows: follows),
+            hub: self)
+    }
+
+    /// Where a reader finds what is new.
+    struct Source: Sendable {
+        /// nil where only the store is read.
+        let live: LiveLog?
+        /// Reads the store for as long as somebody holds it.
+        var followed: FollowedLog?
+    }
+
+    func source(of execution: ExecutionID, follows: Bool) -> Source {
+        logs.withLockedValue { logs in
+            prune(&logs)
+            if let written = logs[execution]?.written, !written.isLeft { return Source(live: written) }
+            guard follows else { return Source(live: nil) }
+            if let followed = logs[execution]?.followed { return Source(live: followed.live, followed: followed) }
             let followed = FollowedLog(execution, repository: repository, logger: logger)
             logs[execution] = Known(followed: followed)
-            return (followed.live, followed)
+            return Source(live: followed.live, followed: followed)
         }
-        return LogReader(
-            execution: execution, offset: offset, follows: follows, live: live, followed: followed,
-            repository: repository)
+    }
+
+    private func prune(_ logs: inout [ExecutionID: Known]) {
+        logs = logs.filter { $0.value.written != nil || $0.value.followed != nil }
     }
 }

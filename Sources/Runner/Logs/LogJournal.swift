@@ -20,6 +20,8 @@ public final class LogJournal: Sendable {
         let live: LiveLog
         /// Where the log ends, stored or not.
         let position: NIOLockedValueBox<LogPosition>
+        /// Its execution is ending: nobody waits for room any more.
+        let isEnding = NIOLockedValueBox(false)
         /// Why nothing more is taken from it.
         let failure = NIOLockedValueBox<(any Error)?>(nil)
 
@@ -36,6 +38,8 @@ public final class LogJournal: Sendable {
         var bytes: Int64 = 0
         /// Those who wait for all of it to be stored.
         var waiters: [CheckedContinuation<Void, any Error>] = []
+        /// Those who wait for room.
+        var writers: [CheckedContinuation<Void, any Error>] = []
     }
 
     private struct State {
@@ -56,9 +60,9 @@ public final class LogJournal: Sendable {
     // MARK: From the executions
 
     /// Takes what was written, by one task at a time.
-    /// - Parameter waits: whether to wait while too much of it is not stored yet.
+    /// While too much of it is not stored yet it waits, but for one that is ending: what comes then is bounded.
     /// - Throws: ``QueueError`` with code `lease_lost`, or what the database said that will not pass.
-    func append(_ content: LogRecord.Content, to entry: Entry, waits: Bool) async throws {
+    func append(_ content: LogRecord.Content, to entry: Entry) async throws {
         let key = ObjectIdentifier(entry)
         let (storer, isOver): (CheckedContinuation<Void, Never>?, Bool) = try state.withLockedValue { state in
             if let error = entry.failure.withLockedValue({ $0 }) { throw error }
@@ -79,11 +83,34 @@ public final class LogJournal: Sendable {
             return (state.storer, pending.bytes > Self.room)
         }
         storer?.resume()
-        if isOver, waits { try await stored(entry) }
+        if isOver { try await room(entry) }
+    }
+
+    private func room(_ entry: Entry) async throws {
+        let key = ObjectIdentifier(entry)
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            let outcome: Result<Void, any Error>? = state.withLockedValue { state in
+                if let error = entry.failure.withLockedValue({ $0 }) { return .failure(error) }
+                guard state.pending[key] != nil, !entry.isEnding.withLockedValue({ $0 }) else { return .success(()) }
+                state.pending[key]?.writers.append(continuation)
+                return nil
+            }
+            if let outcome { continuation.resume(with: outcome) }
+        }
+    }
+
+    /// Nobody waits for room any more.
+    func end(_ entry: Entry) {
+        let writers = state.withLockedValue { state in
+            entry.isEnding.withLockedValue { $0 = true }
+            defer { state.pending[ObjectIdentifier(entry)]?.writers = [] }
+            return state.pending[ObjectIdentifier(entry)]?.writers ?? []
+        }
+        for writer in writers { writer.resume() }
     }
 
     /// Waits until all that was taken from the execution is stored.
-    /// - Throws: as ``append(_:to:waits:)``.
+    /// - Throws: as ``append(_:to:)``.
     func stored(_ entry: Entry) async throws {
         let key = ObjectIdentifier(entry)
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
@@ -185,12 +212,16 @@ public final class LogJournal: Sendable {
         let key = ObjectIdentifier(item.entry)
         let waiters: [CheckedContinuation<Void, any Error>] = state.withLockedValue { state in
             if let error { item.entry.failure.withLockedValue { $0 = error } }
-            guard var rest = state.pending[key] else { return [] }
+            guard let rest = state.pending[key] else { return [] }
             // What came meanwhile goes into the next transaction, and those who wait, wait for that too.
-            guard error != nil || rest.batches.isEmpty else { return [] }
-            defer { rest.waiters = [] }
+            guard error != nil || rest.batches.isEmpty else {
+                // Its writer is one, and there is room now.
+                if rest.bytes > Self.room { return [] }
+                state.pending[key]?.writers = []
+                return rest.writers
+            }
             state.pending[key] = nil
-            return rest.waiters
+            return rest.waiters + rest.writers
         }
         for waiter in waiters {
             if let error { waiter.resume(throwing: error) } else { waiter.resume() }

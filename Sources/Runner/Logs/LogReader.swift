@@ -6,14 +6,11 @@ public struct LogReader: AsyncSequence, Sendable {
     let execution: ExecutionID
     let offset: Int64
     let follows: Bool
-    /// nil for a log that nobody writes any more.
-    let live: LiveLog?
-    /// Reads the store for as long as somebody holds it.
-    let followed: FollowedLog?
-    let repository: LogRepository
+    let source: LogHub.Source
+    let hub: LogHub
 
     public func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(reader: self, mark: follows ? RunnerMetrics.Follower() : nil, offset: offset)
+        AsyncIterator(reader: self, mark: follows ? RunnerMetrics.Follower() : nil, offset: offset, source: source)
     }
 
     public struct AsyncIterator: AsyncIteratorProtocol {
@@ -22,21 +19,23 @@ public struct LogReader: AsyncSequence, Sendable {
         fileprivate let mark: RunnerMetrics.Follower?
         /// Where to go on: every byte before it has been given.
         public private(set) var offset: Int64
+        fileprivate var source: LogHub.Source
 
         /// The next records, at least one; nil at the end.
         /// - Throws: `DatabaseError`, `CancellationError`.
         public mutating func next() async throws -> [LogRecord]? {
-            while let live = reader.live {
+            while let live = source.live {
                 switch live.read(from: offset) {
                 case .records(let records): return give(records)
                 case .stored:
-                    let records = try await reader.repository.records(of: reader.execution, from: offset)
+                    let records = try await reader.hub.repository.records(of: reader.execution, from: offset)
                     if !records.isEmpty { return give(records) }
                     // All that was stored has become too old, and is gone.
                     return give(live.gap(from: offset))
                 case .nothingYet:
                     guard reader.follows else { return nil }
                     try await live.wait(beyond: offset)
+                case .left: source = reader.hub.source(of: reader.execution, follows: reader.follows)
                 case .end: return try await rest()
                 }
             }
@@ -45,9 +44,9 @@ public struct LogReader: AsyncSequence, Sendable {
 
         /// Of a log that grows no more.
         private mutating func rest() async throws -> [LogRecord]? {
-            let records = try await reader.repository.records(of: reader.execution, from: offset)
+            let records = try await reader.hub.repository.records(of: reader.execution, from: offset)
             if !records.isEmpty { return give(records) }
-            return try await reader.repository.missing(of: reader.execution, from: offset).map { give([$0]) }
+            return try await reader.hub.repository.missing(of: reader.execution, from: offset).map { give([$0]) }
         }
 
         private mutating func give(_ records: [LogRecord]) -> [LogRecord] {

@@ -24,7 +24,8 @@ public final class LogRepository: Sendable {
         let (lost, bytes) = try await database.transaction(isolation: .readCommitted) { transaction in
             var lost: [ExecutionQueue.Lease] = []
             var bytes: [Int64: Int64] = [:]
-            for (lease, batch) in batches {
+            // In one order for all who lock several executions.
+            for (lease, batch) in batches.sorted(by: { $0.lease.executionID < $1.lease.executionID }) {
                 if let slot = try await append(batch, lease, transaction) {
                     bytes[slot, default: 0] += batch.bytes
                 } else {

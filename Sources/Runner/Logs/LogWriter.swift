@@ -7,7 +7,6 @@ import Storage
 public final class LogWriter: LogSink {
     private let journal: LogJournal
     private let entry: LogJournal.Entry
-    private let isEnding = NIOLockedValueBox(false)
 
     /// - Parameter position: where the stored log ends.
     init(_ lease: ExecutionQueue.Lease, position: LogPosition, journal: LogJournal, live: LiveLog) {
@@ -15,8 +14,8 @@ public final class LogWriter: LogSink {
         entry = LogJournal.Entry(lease: lease, live: live, position: position)
     }
 
-    /// Followers of one that could not be finished must not wait for ever.
-    deinit { entry.live.close() }
+    /// Followers of one that could not be finished look for whoever goes on with it.
+    deinit { entry.live.leave() }
 
     /// Where the log ends, stored or not.
     public var position: LogPosition { entry.position.withLockedValue { $0 } }
@@ -26,7 +25,7 @@ public final class LogWriter: LogSink {
         try await append(.bytes(Array(bytes), stream))
     }
 
-    public func executionIsEnding() { isEnding.withLockedValue { $0 = true } }
+    public func executionIsEnding() { journal.end(entry) }
 
     /// Waits until all that was written is stored.
     /// - Throws: as ``finish(droppedBytes:)``.
@@ -37,12 +36,15 @@ public final class LogWriter: LogSink {
     public func finish(droppedBytes: Int64) async throws {
         executionIsEnding()
         defer { entry.live.close() }
-        if droppedBytes > 0 { try await append(.truncated(droppedBytes)) }
+        // An earlier life may have said it already.
+        let position = position
+        let said = position.offset - position.stdoutBytes - position.stderrBytes
+        if droppedBytes > said { try await append(.truncated(droppedBytes - said)) }
         try await stored()
     }
 
     /// Called by one task at a time, as ``LogSink`` is.
     private func append(_ content: LogRecord.Content) async throws {
-        try await journal.append(content, to: entry, waits: !isEnding.withLockedValue { $0 })
+        try await journal.append(content, to: entry)
     }
 }

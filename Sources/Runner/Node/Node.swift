@@ -33,12 +33,13 @@ public final class Node: Sendable {
 
     private struct Active {
         let lease: ExecutionQueue.Lease
-        let control: ExecutionControl
+        var control: ExecutionControl
         let grace: Duration
         var isCancelled = false
     }
 
     private struct State {
+        var claiming: Task<Void, Never>?
         var active: [String: Active] = [:]
         var isStopping = false
         var leavesAtOnce = false
@@ -54,6 +55,8 @@ public final class Node: Sendable {
     private let logger: Logger
     private let state = NIOLockedValueBox(State())
     private let wake = Wake()
+    /// Of the state folder. Held for as long as anything here may still run.
+    private let lock = NIOLockedValueBox<FileLock?>(nil)
 
     /// - Parameter host: its state folder names the node.
     public init(host: RunnerHost, database: Database, configuration: Configuration = Configuration(), logger: Logger) {
@@ -78,37 +81,48 @@ public final class Node: Sendable {
             return state.leavesAtOnce
         }
         if leavesAtOnce { logger.info("leaving at once") } else { logger.info("stopping") }
+        state.withLockedValue { $0.claiming }?.cancel()
         wake.up()
         pool?.stop()
     }
 
-    /// Takes over what an earlier life has left, then claims and runs.
+    /// Takes over what an earlier life has left, then claims and runs. Cancelling its task is as ``stop()``, twice.
     /// - Throws: `StateFolder.Failure` when another node uses the state folder.
     public func run() async throws {
-        let lock = try host.folder.lockNode()
+        let held = try host.folder.lockNode()
+        lock.withLockedValue { $0 = held }
         let storing = Task { await logs.run() }
         let preparing = Task { await pool?.run() }
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.renewLeases() }
-            group.addTask { await self.reconcileAgainAndAgain() }
-            group.addTask { await self.listen(ExecutionQueue.submitted) { _ in } }
-            group.addTask { await self.listen(ExecutionQueue.cancelRequested) { await self.hearCancel($0) } }
-            group.addTask { await self.sealAgainAndAgain() }
-            await claimAgainAndAgain()
-            await waitForActive()
-            await preparing.value
-            group.cancelAll()
+        let claiming = Task { await claimAgainAndAgain() }
+        state.withLockedValue { $0.claiming = claiming }
+        if isStopping { claiming.cancel() }
+        await withTaskCancellationHandler {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await self.renewLeases() }
+                group.addTask { await self.reconcileAgainAndAgain() }
+                group.addTask { await self.listen(ExecutionQueue.submitted) { _ in } }
+                group.addTask { await self.listen(ExecutionQueue.cancelRequested) { await self.hearCancel($0) } }
+                group.addTask { await self.sealAgainAndAgain() }
+                await claiming.value
+                await waitForActive()
+                await preparing.value
+                group.cancelAll()
+            }
+        } onCancel: {
+            stop()
+            stop()
         }
         logs.journal.close()
         // What a database that is away does not take, the next node reads from the Engine's own log.
-        let limit = state.withLockedValue { $0.leavesAtOnce ? .zero : Self.flushLimit }
         let timer = Task {
-            try await Task.sleep(for: limit)
+            let deadline = ContinuousClock.now + Self.flushLimit
+            while ContinuousClock.now < deadline, !state.withLockedValue({ $0.leavesAtOnce }) {
+                try await Task.sleep(for: .milliseconds(100))
+            }
             storing.cancel()
         }
         await storing.value
         timer.cancel()
-        withExtendedLifetime(lock) {}
     }
 
     private var isStopping: Bool { state.withLockedValue { $0.isStopping } }
@@ -116,20 +130,36 @@ public final class Node: Sendable {
     // MARK: Claiming
 
     private func claimAgainAndAgain() async {
+        var hasInherited = false
         while !isStopping {
             do {
                 // What is claimed while the Engine is away could only fail.
                 _ = try await host.client.ping()
+                if !hasInherited { try await inherit() }
+                hasInherited = true
                 while !isStopping, state.withLockedValue({ $0.active.count }) < configuration.slots,
                     let claim = try await store.claim()
                 {
                     begin(claim)
                 }
             } catch {
-                logger.warning("nothing can be claimed", metadata: ["error": "\(error)"])
+                // It may have been claimed all the same.
+                hasInherited = false
+                if !isStopping { logger.warning("nothing can be claimed", metadata: ["error": "\(error)"]) }
             }
             await wake.wait(atMost: .seconds(1))
         }
+    }
+
+    /// Takes up what is ours and not looked after. First the user ids of what runs: no new sandbox may have them.
+    private func inherit() async throws {
+        let known = state.withLockedValue { Set($0.active.keys) }
+        let claims = try await store.held().filter { !known.contains($0.lease.executionID) }
+        for claim in claims {
+            guard let uid = try? claim.launch?.uid, let user = try? host.folder.lockUser(uid: uid) else { continue }
+            host.keep(user)
+        }
+        for claim in claims { begin(claim) }
     }
 
     /// Runs what was claimed, in a task of its own. One that this process runs already is let be.
@@ -149,20 +179,48 @@ public final class Node: Sendable {
             return true
         }
         guard isNew else { return }
-        if let cancellation = claim.execution.cancellation { cancel(id, cancellation) }
         Task {
-            do {
-                let job = NodeJob(
-                    execution: execution, claim: claim, ticket: ticket, host: host, pool: pool, store: store)
-                try await job.run(logs, control)
-            } catch {
-                logger.error("an execution could not be ended", metadata: ["execution": "\(id)", "error": "\(error)"])
+            await lookAfter(claim, control) { claim in
+                NodeJob(execution: execution, claim: claim, ticket: ticket, host: host, pool: pool, store: store)
             }
             state.withLockedValue { state in
                 state.active.removeValue(forKey: id)
                 RunnerMetrics.running(state.active.count)
             }
             wake.up()
+        }
+    }
+
+    /// Runs an execution to its end, and takes it up again where that could not be written down or the Engine went away.
+    private func lookAfter(
+        _ claim: ExecutionQueue.Claim, _ control: ExecutionControl, _ job: (ExecutionQueue.Claim) -> NodeJob
+    ) async {
+        let id = claim.lease.executionID
+        var backoff = Backoff(first: .milliseconds(200), longest: .seconds(5))
+        var (claim, control) = (claim, control)
+        while true {
+            if let cancellation = claim.execution.cancellation { cancel(id, cancellation) }
+            do {
+                return try await job(claim).run(logs, control)
+            } catch let error as QueueError where error.code == .leaseLost {
+                return logger.warning("an execution was ended by somebody else", metadata: ["execution": "\(id)"])
+            } catch {
+                logger.warning("an execution is taken up again", metadata: ["execution": "\(id)", "error": "\(error)"])
+            }
+            repeat {
+                guard !isStopping else { return }
+                try? await Task.sleep(for: backoff.next())
+                guard let held = try? await store.held() else { continue }
+                guard let again = held.first(where: { $0.lease == claim.lease }) else { return }
+                claim = again
+                break
+            } while true
+            // Of the old one, events may be left.
+            control = ExecutionControl()
+            state.withLockedValue { state in
+                state.active[id]?.control = control
+                state.active[id]?.isCancelled = false
+            }
         }
     }
 
@@ -239,11 +297,10 @@ public final class Node: Sendable {
     /// Takes over what is ours and not looked after, ends what nobody looks after, and removes sandboxes without an
     /// owner.
     private func reconcile() async throws {
-        if !isStopping {
-            let known = state.withLockedValue { Set($0.active.keys) }
-            for claim in try await store.held() where !known.contains(claim.lease.executionID) { begin(claim) }
-        }
-        try await store.endOverdue(except: state.withLockedValue { Set($0.active.keys) })
+        if !isStopping { try await inherit() }
+        let active = state.withLockedValue { Set($0.active.keys) }
+        // While it stops, its own are the next one's.
+        try await store.endOverdue(except: active, of: isStopping ? store.name : nil)
         try await removeOwnerless()
     }
 

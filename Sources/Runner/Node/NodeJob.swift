@@ -22,7 +22,11 @@ struct NodeJob: Sendable {
             request = try await ticket.request(
                 execution, claim.execution, host: host,
                 secrets: try await SecretBox(stateFolder: host.folder.path).load(execution, from: store.database))
+        } catch let error as DatabaseError where error.mayPass {
+            throw error
         } catch {
+            // What runs already must not end for what its beginning would need.
+            if claim.execution.launch != nil { throw error }
             return try await fail(error)
         }
         let log = try await logs.write(lease, of: execution)
@@ -32,9 +36,11 @@ struct NodeJob: Sendable {
             keys: KeyFolder(stateFolder: host.folder.path), repository: logs.repository)
         let runner = ExecutionRunner(host: host, pool: pool)
         if let launch = try claim.launch {
-            _ = await runner.adopt(request, launch, control: control, sink: log, keeper: keeper)
+            let finished = await runner.adopt(request, launch, control: control, sink: log, keeper: keeper)
+            if let failure = finished.keepingFailure { throw failure }
         } else {
-            _ = await runner.run(request, control: control, sink: hashing ?? log, keeper: keeper)
+            let finished = await runner.run(request, control: control, sink: hashing ?? log, keeper: keeper)
+            if let failure = finished.keepingFailure { throw failure }
         }
     }
 

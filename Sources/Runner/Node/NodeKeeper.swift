@@ -36,20 +36,28 @@ struct NodeKeeper: ExecutionKeeper {
     func hasEnded(_ finished: FinishedExecution) async throws {
         try await log.finish(droppedBytes: finished.droppedLogBytes)
         reached(.logFinished)
-        try await store.finish(lease, finished.execution, receipt: try await receipt(of: finished))
+        try await store.finish(lease, finished.execution, receipt: await receipt(of: finished))
         reached(.endingWritten)
     }
 
     /// nil for one that never had a sandbox. Signed after its end, with the key that is in use then.
-    private func receipt(of finished: FinishedExecution) async throws -> String? {
+    private func receipt(of finished: FinishedExecution) async -> String? {
         guard finished.execution.startedAt != nil else { return nil }
-        let log = try await digest().log(droppedBytes: finished.droppedLogBytes)
-        let receipt = try Receipt(of: finished.execution, input: request.input, log: log, policy: finished.policy)
-        return String(decoding: try keys.signingKey().sign(receipt).serialized(), as: UTF8.self)
+        do {
+            var digest = hashing?.digest
+            if digest == nil { try await store.untilItPasses("a receipt") { digest = try await storedDigest() } }
+            guard let log = digest?.log(droppedBytes: finished.droppedLogBytes) else { return nil }
+            let receipt = try Receipt(of: finished.execution, input: request.input, log: log, policy: finished.policy)
+            return String(decoding: try keys.signingKey().sign(receipt).serialized(), as: UTF8.self)
+        } catch {
+            // How it ended must be known all the same.
+            store.logger.error(
+                "an execution has no receipt", metadata: ["execution": "\(lease.executionID)", "error": "\(error)"])
+            return nil
+        }
     }
 
-    private func digest() async throws -> LogDigest {
-        if let hashing { return hashing.digest }
+    private func storedDigest() async throws -> LogDigest {
         var digest = LogDigest()
         var offset: Int64 = 0
         while true {

@@ -36,13 +36,27 @@ struct NodeStore: Sendable {
 
     /// - Returns: those that are still held, and for which of them an end has been asked for.
     func renew(_ leases: [ExecutionQueue.Lease]) async throws -> [ExecutionQueue.Lease: Cancellation?] {
-        try await queue.renew(leases, in: database)
+        try await database.transaction(isolation: .readCommitted) { try await queue.renew(leases, in: $0) }
     }
 
     func find(_ id: String) async throws -> StoredExecution? { try await queue.find(id, in: database) }
 
     func markRunning(_ lease: ExecutionQueue.Lease, _ launch: Launch, _ limits: Limits) async throws {
         let json = String(decoding: try JSONEncoder().encode(launch), as: UTF8.self)
+        try await untilItPasses("a launch") {
+            do {
+                try await storeLaunch(lease, json, limits)
+            } catch let error as QueueError where error.code == .leaseLost {
+                // A commit whose answer was lost.
+                let stored = try await find(lease.executionID)
+                guard stored?.launch == json, stored?.fence == lease.fence, stored?.leaseHolder == name else {
+                    throw error
+                }
+            }
+        }
+    }
+
+    private func storeLaunch(_ lease: ExecutionQueue.Lease, _ json: String, _ limits: Limits) async throws {
         try await database.transaction(isolation: .readCommitted) { transaction in
             try await queue.markRunning(
                 lease, launch: json, for: .seconds(limits.timeoutSeconds + limits.graceSeconds) + Self.slack,
@@ -54,7 +68,11 @@ struct NodeStore: Sendable {
 
     func markStopping(_ lease: ExecutionQueue.Lease, _ limits: Limits) async throws {
         try await database.transaction(isolation: .readCommitted) { transaction in
+            let stored = try await queue.find(lease.executionID, locked: true, in: transaction)
+            // One that was taken over may have been told before.
+            if stored?.state == .stopping, stored?.fence == lease.fence, stored?.leaseHolder == name { return }
             try await queue.markStopping(lease, for: .seconds(limits.graceSeconds) + Self.slack, in: transaction)
+            try await audit("execution.stopping", lease, [:], transaction)
         }
     }
 
@@ -88,25 +106,44 @@ struct NodeStore: Sendable {
         RunnerMetrics.ended(execution.status, execution.reason)
     }
 
-    /// Ends what nobody looks after any more.
-    /// - Parameter active: what this process looks after.
-    func endOverdue(except active: Set<String>) async throws {
-        for execution in try await queue.overdue(in: database) where !active.contains(execution.id) {
-            let (status, reason, message): (Execution.Status, Execution.Reason, String) =
-                execution.state == .queued
-                ? (.canceled, .canceled, "no runner was free for it in time")
-                : (.lost, .runnerLost, "the runner that had it has gone")
-            // A request that cannot be read has an end too.
-            let ended = Execution.ended(execution, status, reason, message)
-            let ending = try ended.text
-            let isEnded = try await database.transaction(isolation: .readCommitted) { transaction in
-                let isEnded = try await queue.endOverdue(
-                    execution, as: status.stored, ending: ending, in: transaction)
-                if isEnded { try await ExecutionEnd.record(execution, ended, actor: name, in: transaction) }
-                return isEnded
+    /// Ends what nobody looks after any more, one by one: what cannot be ended must not keep the others.
+    /// - Parameters:
+    ///   - active: what this process looks after.
+    ///   - holder: whose executions are let be.
+    func endOverdue(except active: Set<String>, of holder: String?) async throws {
+        var failed: Set<String> = []
+        while true {
+            let overdue = try await queue.overdue(in: database).filter {
+                !active.contains($0.id) && !failed.contains($0.id) && (holder == nil || $0.leaseHolder != holder)
             }
-            if isEnded { RunnerMetrics.ended(status, reason) }
+            if overdue.isEmpty { return }
+            for execution in overdue {
+                failed.insert(execution.id)
+                do {
+                    try await endOverdue(execution)
+                } catch {
+                    logger.error(
+                        "an execution cannot be ended", metadata: ["execution": "\(execution.id)", "error": "\(error)"])
+                }
+            }
         }
+    }
+
+    private func endOverdue(_ execution: StoredExecution) async throws {
+        let (status, reason, message): (Execution.Status, Execution.Reason, String) =
+            execution.state == .queued
+            ? (.canceled, .canceled, "no runner was free for it in time")
+            : (.lost, .runnerLost, "the runner that had it has gone")
+        // A request that cannot be read has an end too.
+        let ended = Execution.ended(execution, status, reason, message)
+        let ending = try ended.text
+        let isEnded = try await database.transaction(isolation: .readCommitted) { transaction in
+            let isEnded = try await queue.endOverdue(
+                execution, as: status.stored, ending: ending, in: transaction)
+            if isEnded { try await ExecutionEnd.record(execution, ended, actor: name, in: transaction) }
+            return isEnded
+        }
+        if isEnded { RunnerMetrics.ended(status, reason) }
     }
 
     private func audit(
@@ -118,7 +155,7 @@ struct NodeStore: Sendable {
     }
 
     /// Runs it again while the database is away.
-    private func untilItPasses(_ what: String, _ body: () async throws -> Void) async throws {
+    func untilItPasses(_ what: String, _ body: () async throws -> Void) async throws {
         var backoff = Backoff(first: .milliseconds(50), longest: .seconds(2))
         while true {
             do {

@@ -64,7 +64,8 @@ public struct SecretBox: Sendable {
     func open(_ sealed: [UInt8], of execution: ExecutionID) throws -> [String: [UInt8]] {
         do {
             let box = try AES.GCM.SealedBox(combined: sealed)
-            let plain = try AES.GCM.open(box, using: try key(), authenticating: Data(execution.description.utf8))
+            guard let key = try readKey() else { throw Failure(description: "") }
+            let plain = try AES.GCM.open(box, using: key, authenticating: Data(execution.description.utf8))
             return try JSONDecoder().decode([String: Data].self, from: plain).mapValues { [UInt8]($0) }
         } catch let error as KeyFolder.Failure {
             throw error

@@ -12,6 +12,8 @@ extension Database {
             try await transaction(isolation: .readCommitted) { transaction in
                 let found = try await transaction.query("SELECT slot FROM log_slots WHERE \(isSlot) FOR UPDATE")
                 guard !found.isEmpty else { return }
+                // Readers wait behind whoever waits for them: not for long. The next look tries again.
+                _ = try await transaction.query("SELECT set_config('lock_timeout', '1000', true) AS limited")
                 _ = try await transaction.query("SELECT empty_log_slot(\(slot)) AS nothing")
                 try await transaction.execute("DELETE FROM log_slots WHERE \(isSlot)")
             }
@@ -19,7 +21,8 @@ extension Database {
             while try await execute(
                 """
                 DELETE FROM log_batches WHERE rowid IN (
-                    SELECT rowid FROM log_batches WHERE slot = \(slot) LIMIT \(Self.rows))
+                    SELECT rowid FROM log_batches
+                    WHERE slot = \(slot) AND EXISTS (SELECT 1 FROM log_slots WHERE \(isSlot)) LIMIT \(Self.rows))
                 """) > 0
             {}
             try await execute("DELETE FROM log_slots WHERE \(isSlot)")

@@ -55,13 +55,19 @@ extension ExecutionQueue {
     /// as well.
     /// - Returns: those that are still held, and for which of them an end has been asked for. The others are lost.
     public func renew(
-        _ leases: [Lease], in executor: some SQLExecutor
+        _ leases: [Lease], in transaction: Transaction
     ) async throws -> [Lease: Cancellation?] {
         guard let holder = leases.first?.holder else { return [:] }
         precondition(leases.allSatisfy { $0.holder == holder }, "leases are renewed by their holder")
         let pairs: [SQL] = leases.map { "(\($0.executionID), \($0.fence))" }
         let fences: SQL = pairs.joined(by: ", ")
-        let rows = try await executor.query(
+        // In one order for all who lock several executions.
+        _ = try await transaction.query(
+            """
+            SELECT id FROM executions WHERE lease_holder = \(holder) AND (id, fence) IN (VALUES \(fences))
+            ORDER BY id \(.forUpdate)
+            """)
+        let rows = try await transaction.query(
             """
             UPDATE executions SET lease_expires_at = \(.now) + \(configuration.lease.wholeMilliseconds)
             WHERE lease_holder = \(holder) AND (id, fence) IN (VALUES \(fences))

@@ -41,6 +41,12 @@ struct QueueTests {
         }
     }
 
+    private func renew(
+        _ database: Database, _ leases: [ExecutionQueue.Lease]
+    ) async throws -> [ExecutionQueue.Lease: Cancellation?] {
+        try await database.transaction(isolation: .readCommitted) { try await ExecutionQueue().renew(leases, in: $0) }
+    }
+
     private func finish(_ database: Database, _ lease: ExecutionQueue.Lease) async throws {
         try await database.transaction(isolation: .readCommitted) {
             try await queue.finish(lease, as: .succeeded, ending: "{}", usage: usage, in: $0)
@@ -199,17 +205,17 @@ struct QueueTests {
             let claim = try #require(try await claim(database, for: "node-1"))
             #expect(try await queue.held(by: "node-1", in: database).map(\.lease) == [claim.lease])
             #expect(try await queue.held(by: "node-2", in: database).isEmpty)
-            #expect(try await queue.renew([claim.lease], in: database) == [claim.lease: nil])
+            #expect(try await renew(database, [claim.lease]) == [claim.lease: nil])
             try await database.transaction {
                 try await queue.markRunning(claim.lease, launch: "{}", for: .seconds(9), in: $0)
             }
             #expect(try await queue.find("exe_1", in: database)?.state == .running)
             let stolen = ExecutionQueue.Lease(executionID: "exe_1", holder: "node-1", fence: 2)
-            #expect(try await queue.renew([stolen], in: database).isEmpty)
+            #expect(try await renew(database, [stolen]).isEmpty)
             #expect(try await refusal { try await finish(database, stolen) } == .leaseLost)
             try await finish(database, claim.lease)
             #expect(try await refusal { try await finish(database, claim.lease) } == .leaseLost)
-            #expect(try await queue.renew([claim.lease], in: database).isEmpty)
+            #expect(try await renew(database, [claim.lease]).isEmpty)
             let execution = try #require(try await queue.find("exe_1", in: database))
             #expect(execution.state == .succeeded)
             #expect(execution.leaseHolder == nil)
@@ -233,7 +239,7 @@ struct QueueTests {
             let stale = try #require(try await queue.overdue(in: database).first)
 
             // Its holder comes back before anybody has acted.
-            #expect(try await queue.renew([claim.lease], in: database) == [claim.lease: nil])
+            #expect(try await renew(database, [claim.lease]) == [claim.lease: nil])
             let isEnded = try await database.transaction(isolation: .readCommitted) {
                 try await queue.endOverdue(stale, as: .lost, ending: "{}", in: $0)
             }
@@ -241,14 +247,14 @@ struct QueueTests {
             #expect(try await queue.overdue(in: database).isEmpty)
 
             // Now it does not.
-            _ = try await brief.renew([claim.lease], in: database)
+            _ = try await database.transaction { try await brief.renew([claim.lease], in: $0) }
             try await eventually { try await !queue.overdue(in: database).isEmpty }
             let isLost = try await database.transaction(isolation: .readCommitted) {
                 try await queue.endOverdue(stale, as: .lost, ending: "{}", in: $0)
             }
             #expect(isLost)
             #expect(try await queue.find("exe_1", in: database)?.state == .lost)
-            #expect(try await queue.renew([claim.lease], in: database).isEmpty)
+            #expect(try await renew(database, [claim.lease]).isEmpty)
             #expect(try await refusal { try await finish(database, claim.lease) } == .leaseLost)
             #expect(try await self.claim(database) == nil)
         }
@@ -304,14 +310,14 @@ struct QueueTests {
                 #expect(asked.state == state)
                 let firstAsked = try #require(asked.cancellation)
                 #expect(try await cancel(id)?.cancellation == firstAsked)
-                #expect(try await queue.renew([claim.lease], in: database) == [claim.lease: firstAsked])
+                #expect(try await renew(database, [claim.lease]) == [claim.lease: firstAsked])
                 try await finish(database, claim.lease)
                 #expect(try await cancel(id)?.state == .succeeded)
             }
         }
     }
 
-    @Test("tells those who listen", arguments: Backend.allCases)
+    @Test("tells those who listen", .timeLimit(.minutes(1)), arguments: Backend.allCases)
     func notifications(_ backend: Backend) async throws {
         try await withQueue(backend) { database async throws in
             try await database.withNotifications(ExecutionQueue.submitted) { submitted in
@@ -321,8 +327,10 @@ struct QueueTests {
                     var ended = ended.makeAsyncIterator()
                     #expect(try await ended.next() == .catchUp)
                     try await submit(database, "exe_1")
-                    #expect(try await submitted.next() == .message("exe_1"))
+                    SubmissionBell(database).ring()
+                    #expect(try await submitted.next() == .message(""))
                     let claim = try #require(try await claim(database))
+                    #expect(try await ended.next() == .message("exe_1"))
                     try await finish(database, claim.lease)
                     #expect(try await ended.next() == .message("exe_1"))
                 }
