@@ -77,9 +77,12 @@ public final class Node: Sendable {
     }
 
     /// Takes over what an earlier life has left, then claims and runs.
-    /// - Throws: `StateFolder.Failure` when another node uses the state folder.
+    /// - Throws: `StateFolder.Failure` when another node uses the state folder, ``KeyFolder/Failure`` for a key that
+    ///   receipts cannot be signed with.
     public func run() async throws {
         let lock = try host.folder.lockNode()
+        // Without it no execution could end: not found out when the first one has.
+        _ = try KeyFolder(stateFolder: host.folder.path).signingKey()
         let storing = Task { await logs.run() }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.renewLeases() }
