@@ -87,10 +87,13 @@ public final class Node: Sendable {
     }
 
     /// Takes over what an earlier life has left, then claims and runs. Cancelling its task is as ``stop()``, twice.
-    /// - Throws: `StateFolder.Failure` when another node uses the state folder.
+    /// - Throws: `StateFolder.Failure` when another node uses the state folder, ``KeyFolder/Failure`` for a key that
+    ///   receipts cannot be signed with.
     public func run() async throws {
         let held = try host.folder.lockNode()
         lock.withLockedValue { $0 = held }
+        // Without it no execution would have a receipt: not found out when the first one has ended.
+        _ = try KeyFolder(stateFolder: host.folder.path).signingKey()
         let storing = Task { await logs.run() }
         let preparing = Task { await pool?.run() }
         let claiming = Task { await claimAgainAndAgain() }

@@ -91,6 +91,22 @@ struct EngineFaultTests {
         }
     }
 
+    @Test("that stays away: what runs ends at its timeout, and is removed when it is back", .timeLimit(.minutes(5)))
+    func staysAway() async throws {
+        try await withFixture(.sqlite, Self.liveRestore) { engine, fixture in
+            let node = try fixture.process(stopLimit: 30)
+            let id = try await fixture.submit(fixture.ticket("echo begun; sleep 600", timeout: 5))
+            try await eventually { try await !fixture.log(id).isEmpty }
+            try await engine.kill()
+            // Its timeout, its grace, and what it takes to believe that nothing can be reached.
+            try await eventually(within: .seconds(60)) { try await fixture.stored(id).state == .timedOut }
+            try await engine.start(Self.liveRestore)
+            #expect(try await fixture.ended(id, within: .seconds(60))["reason"] as? String == "wall_timeout")
+            #expect(try await fixture.log(id).text(of: .stdout) == "begun\n")
+            await node.stop()
+        }
+    }
+
     @Test("that hangs: what runs goes on, and nothing is lost when it answers again", .timeLimit(.minutes(5)))
     func hangs() async throws {
         let agent = NumberedAgent(lines: 300, pause: 1)
