@@ -96,7 +96,7 @@ struct NotificationTests {
                 var heard = notifications.makeAsyncIterator()
                 #expect(try await heard.next() == .catchUp)
                 await database.close()
-                #expect(try await errorCode { _ = try await heard.next() } == .databaseUnavailable)
+                #expect(try await errorCode { _ = try await heard.next() } == .databaseClosed)
             }
         }
     }

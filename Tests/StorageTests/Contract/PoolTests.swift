@@ -57,7 +57,7 @@ struct PoolTests {
                 #expect(try await transaction.query("SELECT 1 AS one").first?["one"] == 1)
             }
             let code = try await errorCode { _ = try await database.query("SELECT 1") }
-            #expect(code == .databaseUnavailable)
+            #expect(code == .databaseClosed)
         }
     }
 }
