@@ -12,6 +12,9 @@ public struct AttachedContainer: Sendable {
     /// Ends the container's stdin, after everything sent before; its output goes on (with `StdinOnce`).
     public func closeInput() { connection.closeInput() }
 
+    /// Whether the connection stands, as far as is known without reading or writing.
+    public var isOpen: Bool { connection.isOpen }
+
     /// Lets go of the connection.
     public func detach() { connection.cancel() }
 }

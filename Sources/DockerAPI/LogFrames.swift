@@ -73,7 +73,8 @@ public struct LogFrames: AsyncSequence, Sendable {
     let bytes: ByteStream
     let operation: String
 
-    public struct AsyncIterator: AsyncIteratorProtocol {
+    /// May be passed from task to task, and used by one at a time.
+    public struct AsyncIterator: AsyncIteratorProtocol, Sendable {
         private var bytes: ByteStream.AsyncIterator
         private let operation: String
         private var decoder = LogFrameDecoder()

@@ -1,6 +1,8 @@
 /* What the kernel says: the limits and counters of the sandbox's cgroup (v1 and v2), and /proc. Any may be absent. */
 #include "init.h"
+#include <dirent.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #define CGROUP "/sys/fs/cgroup/"
 
 /* Reads at most `size` bytes; an absent or unreadable file is empty. */
@@ -41,6 +43,19 @@ void read_counters(struct counter counters[COUNTERS]) {
     }
 }
 
+/* How many processes there are; 0 where that cannot be read. Without opendir(3), which allocates. */
+static unsigned count_processes(char *buffer) {
+    unsigned count = 0;
+    int folder = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (long length; folder >= 0 && (length = syscall(SYS_getdents64, folder, buffer, REPORT_BUFFER)) > 0;)
+        for (long at = 0; at < length; at += ((struct dirent64 *)(buffer + at))->d_reclen) {
+            const char *name = ((struct dirent64 *)(buffer + at))->d_name;
+            count += *name >= '1' && *name <= '9';
+        }
+    close(folder);
+    return count;
+}
+
 /* Adds what holds this process: its cgroup's limits, the kernel's settings, and what /proc says of it. */
 void report_kernel(void *buffer) {
     static const struct { const char *key, *path, *names[6]; } lines[] = {
@@ -67,6 +82,7 @@ void report_kernel(void *buffer) {
             if (value[0])
                 message_line("%s%s %s", lines[i].key, *name, value);
         }
+    message_line("processes %u", count_processes(buffer));
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
         size_t length = read_file(sections[i].path, buffer, REPORT_BUFFER);
         message_line("@%s %zu", sections[i].name, length);

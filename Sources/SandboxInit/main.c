@@ -20,13 +20,14 @@ static char mark[1 + NONCE_LENGTH + 2]; /* 0x1E, the nonce, a newline and NUL */
 static size_t mark_left;                /* what is still to be written of it */
 static uint8_t received[FRAME_BODY_MAX + FRAME_HEADER] __attribute__((aligned(4096))); /* the frame; wiped at launch */
 static size_t received_length, body_length;
+static bool asked; /* for another report */
 static struct frame frame;
 static struct {
     uint64_t left;     /* not read from stdin yet */
     int sink;          /* the agent's stdin, -1 once it is closed */
     size_t start, end; /* what the buffer holds for it */
     bool hung_up, done; /* done: all of it and the acknowledgement have been read, or what there was */
-    char buffer[64 << 10]; /* before launch: for the report */
+    char buffer[64 << 10] __attribute__((aligned(8))); /* before launch: for the report */
 } input = { .sink = -1 };
 static struct {
     pid_t pid, forwarder;
@@ -113,6 +114,10 @@ static void read_frame(void) {
     if (count <= 0) /* the runner has gone: words here would be taken for the agent's */
         _exit(received_length == 0 ? EXIT_UNUSED : EXIT_FRAME);
     received_length += (size_t)count;
+    if (received_length == FRAME_HEADER && memcmp(received, "PDK?\0\0\0", FRAME_HEADER) == 0) {
+        asked = true;
+        received_length = 0;
+    }
     if (received_length == FRAME_HEADER && !frame_header(received, &body_length))
         quit(EXIT_FRAME, "not a frame");
     if (received_length == FRAME_HEADER + body_length && !frame_parse(received + FRAME_HEADER, body_length, &frame))
@@ -296,6 +301,14 @@ static void send_trailer(void) {
         turn(UINT64_MAX, false);
 }
 
+/* What the kernel holds now. */
+static void send_report(void) {
+    asked = false;
+    message_begin("\x1e" "PADDOCK-READY", 1 + strlen("PADDOCK-READY"));
+    report_kernel(input.buffer);
+    message_end();
+}
+
 int main(void) {
     sigset_t all;
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || getpid() != 1)
@@ -308,11 +321,12 @@ int main(void) {
     sigprocmask(SIG_SETMASK, &all, NULL);
     if ((signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK)) <= STDERR_FILENO)
         quit(EXIT_INIT, "no signalfd, or not all three standard streams");
-    message_begin("\x1e" "PADDOCK-READY", 1 + strlen("PADDOCK-READY"));
-    report_kernel(input.buffer);
-    message_end();
-    while (received_length < FRAME_HEADER || received_length < FRAME_HEADER + body_length)
+    send_report();
+    while (received_length < FRAME_HEADER || received_length < FRAME_HEADER + body_length) {
         turn(UINT64_MAX, false);
+        if (asked)
+            send_report();
+    }
     launch();
     supervise();
     kill_all();

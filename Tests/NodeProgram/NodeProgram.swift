@@ -13,6 +13,7 @@ import Storage
 /// - `NODE_CRASH_AT`: an `ExecutionStep` at which it kills itself, or `logStored`: when the first record is stored
 /// - `NODE_LEASE`: seconds
 /// - `NODE_SLOTS`: executions at once
+/// - `NODE_POOL`: anything: sandboxes are prepared ahead
 @main
 enum NodeProgram {
     static func main() async throws {
@@ -34,6 +35,7 @@ enum NodeProgram {
             }
             if let slots = environment["NODE_SLOTS"].flatMap(Int.init) { configuration.slots = slots }
             if let point = environment["NODE_CRASH_AT"] { configuration.watch = watch(for: point, database) }
+            if environment["NODE_POOL"] != nil { configuration.pool = SandboxPool.Configuration() }
             let node = Node(
                 host: try RunnerHost(client: client, folder: folder), database: database,
                 configuration: configuration, logger: logger)

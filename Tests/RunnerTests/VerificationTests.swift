@@ -70,6 +70,7 @@ struct VerificationTests {
             sysctl kernel/sem 0 0 0 0
             sysctl fs/mqueue/queues_max 0
             oom_score_adj 500
+            processes 1
 
             """
         func changed(_ text: String) -> String {
@@ -124,6 +125,7 @@ struct VerificationTests {
             ("Max file size             134217728            134217728", "Max file size 1 unlimited", "Max file"),
             ("Max locked memory         65536", "Max locked memory unlimited", "Max locked memory"),
             ("kernel/shmmni 0", "kernel/shmmni 4096", "kernel.shmmni"),
+            ("processes 1", "processes 2", "processes"),
             ("oom_score_adj 500", "oom_score_adj 0", "oom_score_adj"),
             ("6 1 0:4 / /run/paddock", "6 1 0:4 / /elsewhere", "/run/paddock"),
         ])

@@ -142,6 +142,9 @@ def wait_until(condition, what, patience=PATIENCE):
         time.sleep(0.003)
 
 
+ASK = b"PDK?\0\0\0\0"
+
+
 class Message:
     """A report or trailer, parsed as docs/sandbox-init.md says."""
 
@@ -255,6 +258,17 @@ class Sandbox:
         self.report_bytes, self.report_end = data[:end + 2], end + 2
         return Message(data[len(b"\x1ePADDOCK-READY:"):end])
 
+    def ask_again(self):
+        """Asks for another report, and reads what has been asked for before too."""
+        before = self.out.data.count(b".\n")
+        self.send(ASK).join(PATIENCE)
+        wait_until(lambda: self.out.data.count(b".\n") > before or self.out.ended, "another report")
+        data = bytes(self.out.data)
+        reports = data.split(b"\x1ePADDOCK-READY:")
+        assert reports[-1].endswith(b".\n"), (data[-80:], bytes(self.err.data))
+        self.again, self.report_end = Message(reports[-1][:-2]), len(data)
+        return self.again
+
     @property
     def init_pid(self):
         return int(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()[0])
@@ -334,7 +348,7 @@ class Reports(Base):
                                     ("kernel/shm_rmid_forced", "kernel/shmmni", "kernel/shmall", "kernel/msgmni",
                                      "kernel/sem", "fs/mqueue/queues_max")),
                 f"oom_score_adj {Path('/proc/self/oom_score_adj').read_text().strip()}",
-                "@status", "@limits", "@net", "@mounts"])
+                "processes 1", "@status", "@limits", "@net", "@mounts"])
             self.assertIn(b"Max open files ", box.report.sections["limits"])
             status = box.report.sections["status"].decode()
             self.assertIn("\nPid:\t1\n", status)
@@ -396,6 +410,31 @@ class Reports(Base):
         trailer = self.run_agent(["sh", "-c", "head -c 1048576 /dev/zero >/tmp/x; : >/tmp/y"])
         self.assertEqual(trailer.number("tmp_free_bytes"), 63 << 20)
         self.assertLessEqual(trailer.number("tmp_free_inodes"), 998)
+
+    def test_another_report_is_of_now(self):
+        limit = "memory.max"
+        with Sandbox(cgroup={limit: "1000\n"}) as box:
+            self.assertEqual((box.report["cgroup2 memory.max"], box.report["processes"]), ("1000", "1"))
+            box.set_counter(limit, "2000\n")
+            intruder = subprocess.Popen(["nsenter", "-t", str(box.init_pid), "-p", "-m", "sleep", "600"])
+            try:
+                wait_until(lambda: box.ask_again()["processes"] == "2", "the intruder")
+                self.assertEqual(box.again["cgroup2 memory.max"], "2000")
+                box.launch(["echo", "ran"])
+                self.assertEnded(box.trailer(), "exit 0")
+                self.assertEqual(box.stdout, b"ran\n")
+            finally:
+                intruder.kill()
+                intruder.wait()
+
+    def test_asked_in_pieces_and_again(self):
+        with Sandbox() as box:
+            for byte in ASK:
+                box.send(bytes([byte])).join(PATIENCE)
+            wait_until(lambda: box.out.data.count(b".\n") == 2 or box.out.ended, "the second report")
+            box.ask_again()
+            box.launch(["true"])
+            self.assertEnded(box.trailer(), "exit 0")
 
     def test_report_waits_for_a_slow_reader(self):
         with Sandbox(prepare="i=0; while [ $i -lt 300 ]; do mkdir /run/$i; mount --bind /run/init /run/$i;"

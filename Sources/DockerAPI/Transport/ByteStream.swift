@@ -40,8 +40,10 @@ public struct ByteStream: AsyncSequence, Sendable {
         return (ByteStream(producer: pair.sequence), pair.source)
     }
 
-    public struct AsyncIterator: AsyncIteratorProtocol {
-        let base: Producer.AsyncIterator
+    /// May be passed from task to task, and used by one at a time.
+    public struct AsyncIterator: AsyncIteratorProtocol, Sendable {
+        // One reference to a class with a lock.
+        nonisolated(unsafe) let base: Producer.AsyncIterator
 
         /// The next chunk, or nil at the end.
         /// - Throws: `DockerError` when the stream breaks off, `CancellationError` when the task is cancelled.

@@ -23,6 +23,7 @@ final class CurlTransport: Sendable {
             var commands: [Command] = []
             var isClosed = false
             var lastID: UInt64 = 0
+            var hijacked: Set<UInt64> = []
         }
 
         private let state = NIOLockedValueBox(State())
@@ -56,6 +57,15 @@ final class CurlTransport: Sendable {
                 return (state.commands, state.isClosed)
             }
         }
+
+        /// Of the thread: a connection stands, or stands no longer.
+        func setOpen(_ id: UInt64, _ isOpen: Bool) {
+            state.withLockedValue { state in
+                if isOpen { state.hijacked.insert(id) } else { state.hijacked.remove(id) }
+            }
+        }
+
+        func isOpen(_ id: UInt64) -> Bool { state.withLockedValue { $0.hijacked.contains(id) } }
 
         func close() {
             state.withLockedValue { state in
@@ -169,6 +179,8 @@ final class CurlTransport: Sendable {
         }
 
         func closeInput() { mailbox.post(.closeInput(id)) }
+
+        var isOpen: Bool { mailbox.isOpen(id) }
 
         func cancel() { mailbox.post(.cancel(id)) }
     }

@@ -63,6 +63,7 @@ struct CurlWorker {
                 let connection = try HijackedConnection(
                     id: id, request: request, socketPath: socketPath, continuation: continuation, signals: signals(id))
                 loop.connections[id] = connection
+                mailbox.setOpen(id, true)
                 curl_multi_add_handle(multi, connection.easy)
             } catch {
                 continuation.resume(throwing: error)
@@ -100,6 +101,7 @@ struct CurlWorker {
 
     private func end(connection id: UInt64, _ error: (any Error)?) {
         guard let connection = loop.connections.removeValue(forKey: id) else { return }
+        mailbox.setOpen(id, false)
         connection.finish(error)
         curl_multi_remove_handle(multi, connection.easy)
     }

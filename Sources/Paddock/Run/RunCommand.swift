@@ -47,25 +47,54 @@ struct RunCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Write a signed receipt of the execution to this file.", valueName: "file"))
     var receipt: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Prepare so many sandboxes ahead, as a server does, and run the agent once in each, one after another.",
+            valueName: "n"))
+    var warm: Int?
+
+    @Flag(help: "Say on stderr when each run had come how far, in milliseconds.")
+    var trace = false
+
     @Flag(name: .shortAndLong, help: "No progress and no summary.")
     var quiet = false
 
     @Argument(parsing: .postTerminator, help: "Arguments for the agent, after --.")
     var arguments: [String] = []
 
+    func validate() throws {
+        guard let warm else { return }
+        guard (1...WarmRuns.limit).contains(warm) else {
+            throw ValidationError("--warm: must be 1 to \(WarmRuns.limit), is \(warm)")
+        }
+        guard receipt == nil || warm == 1 else {
+            throw ValidationError("--receipt: is of one run; --warm makes \(warm)")
+        }
+        guard egress.allow.isEmpty else {
+            throw ValidationError("--warm: a sandbox with a way out cannot be prepared ahead; leave --allow out")
+        }
+    }
+
     func run() async throws {
+        let began = ContinuousClock.now
         let inputs = try await RunInputs(self)
         let engine = try LocalEngine()
         let receipt = try receipt.map { try ReceiptFile($0, keys: KeyFolder(stateFolder: engine.folder.path)) }
         let code = try await engine.withHost(quiet: quiet) { client, host in
             let request = try await inputs.request(images: ImageStore(client: client), host: host)
-            return try await execute(request, host, receipt)
+            guard let warm else { return try await execute(request, host, nil, receipt, began) }
+            var isFirst = true
+            return try await WarmRuns.run(warm, request, host: host, quiet: quiet) { request, pool in
+                defer { isFirst = false }
+                return try await execute(request, host, pool, receipt, isFirst ? began : nil)
+            }
         }
         if code != 0 { throw ExitCode(code) }
     }
 
     private func execute(
-        _ request: ExecutionRequest, _ host: RunnerHost, _ receipt: ReceiptFile?
+        _ request: ExecutionRequest, _ host: RunnerHost, _ pool: SandboxPool?, _ receipt: ReceiptFile?,
+        _ began: ContinuousClock.Instant?
     ) async throws -> Int32 {
         let control = ExecutionControl()
         let grace = Duration.seconds(request.limits.graceSeconds)
@@ -92,10 +121,11 @@ struct RunCommand: AsyncParsableCommand {
         }
         let refused = RefusedLines(quiet: quiet)
         let log = HashingSink(passingTo: writer)
-        let finished = await ExecutionRunner(host: host).run(
+        let finished = await ExecutionRunner(host: host, pool: pool).run(
             request, control: control, sink: receipt == nil ? writer : log, egressSink: refused)
         let broken = await writer.flush()
         refused.end()
+        if trace { TraceLines.show(finished.trace, programBegan: began) }
         withExtendedLifetime(interrupts) {}
         // A stdout that takes no document is no reason for there to be no receipt.
         let shown = Result { try show(finished) }

@@ -6,6 +6,7 @@ struct FenceRun: Sendable {
     let image: AgentImage
     let surroundings: DoctorSurroundings
     let runtime: SandboxRuntime
+    var pool: SandboxPool?
 
     func attempts(_ probes: [Probe]) async throws -> [String: Finding.Attempt] {
         var together: [Probe] = []
@@ -29,12 +30,12 @@ struct FenceRun: Sendable {
 
     /// - Parameter timeout: seconds.
     private func lines(_ probes: [Probe], _ limits: LimitsRequest, timeout: Double) async -> [String: Finding.Attempt] {
-        let words = Probe.words(probes, argument: surroundings.fenceArgument)
         var limits = limits
         (limits.timeoutSeconds, limits.graceSeconds) = (timeout, 1)
         guard let limits = try? limits.resolved() else { return [:] }
         let sink = CollectingSink()
-        let finished = await ExecutionRunner(host: host).run(
+        let words = Probe.words(probes, argument: surroundings.fenceArgument)
+        let finished = await ExecutionRunner(host: host, pool: pool).run(
             request(words, limits), control: ExecutionControl(), sink: sink)
         var attempts = Finding.Attempt.parse(sink.text, of: probes)
         // A sandbox that ended early, or never began, says why for all that it owes.
@@ -43,6 +44,11 @@ struct FenceRun: Sendable {
             attempts[probe.name] = Finding.Attempt(outcome: .silent, said: why)
         }
         return attempts
+    }
+
+    /// All of them in one sandbox.
+    func request(_ probes: [Probe]) throws -> ExecutionRequest {
+        request(Probe.words(probes, argument: surroundings.fenceArgument), try LimitsRequest().resolved())
     }
 
     private func request(_ arguments: [String], _ limits: Limits) -> ExecutionRequest {

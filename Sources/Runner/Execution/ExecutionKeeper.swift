@@ -27,6 +27,8 @@ public struct Launch: Sendable, Codable, Equatable {
     let nonce: String
     let uid: UInt32
     public let startedAt: Date
+    /// How many reports of the init's its log begins with.
+    let reports: Int
     /// What was looked at before it.
     let policy: PolicyEvidence?
 }

@@ -7,65 +7,61 @@ import Storage
 /// The account of a run, and the removal of its sandbox.
 extension ExecutionRun {
     /// Where there is a keeper the account comes first, and the sandbox is removed when it is written.
-    func accountAndRemove(
-        _ ending: Ending, _ user: SandboxUser, createdAt: Date, finishedAt: Date, egress: EgressReport?
-    ) async -> FinishedExecution {
+    func accountAndRemove(_ ending: Ending, createdAt: Date, finishedAt: Date) async -> FinishedExecution {
+        found.withLockedValue { $0.start = nil }
+        let egress = await found.withLockedValue { $0.proxy }?.close()
         let isAcknowledged = ending.trailer != nil
+        let user = found.withLockedValue { $0.user }
         guard let keeper else {
-            let removal = await remove(user, acknowledged: isAcknowledged)
+            let removal = await remove(acknowledged: isAcknowledged)
             var finished = await finished(ending, createdAt: createdAt, finishedAt: finishedAt, egress: egress)
             finished.removalFailure = removal
             return finished
         }
-        await lookUpRuntime()
         var finished = await finished(ending, createdAt: createdAt, finishedAt: finishedAt, egress: egress)
         do {
             try await keeper.hasEnded(finished)
+            trace.mark(.accounted)
         } catch let error as QueueError where error.code == .leaseLost {
             // Somebody has ended it in our place, and nobody comes back to it.
         } catch {
             // Whoever takes over finds it as it is.
-            host.keep(user)
+            if let user { host.keep(user) }
             return finished
         }
-        finished.removalFailure = await remove(user, acknowledged: isAcknowledged)
+        finished.removalFailure = await remove(acknowledged: isAcknowledged)
         return finished
     }
 
     /// Gives the user id back with the sandbox: the container of a removal that failed may still run under it.
-    private func remove(_ user: SandboxUser, acknowledged: Bool) async -> DockerError? {
-        let failure = await remove(acknowledged: acknowledged)
-        if failure == nil { withExtendedLifetime(user) {} } else { host.keep(user) }
+    private func remove(acknowledged: Bool) async -> DockerError? {
+        let (container, user) = found.withLockedValue { ($0.container, $0.user) }
+        guard let container else { return nil }
+        let failure = await remove(container, acknowledged: acknowledged)
+        if failure != nil, let user { host.keep(user) }
+        found.withLockedValue { found in
+            found.user = nil
+            found.prepared = nil
+        }
         return failure
-    }
-
-    /// What the Engine has run it with; asked for once.
-    private func lookUpRuntime() async {
-        guard found.withLockedValue({ $0.runtime }) == nil,
-            let runtime = try? await host.client.inspectContainer(containerName).hostConfig.runtime
-        else { return }
-        found.withLockedValue { $0.runtime = runtime }
     }
 
     /// Longest wait for a sandbox that has been acknowledged to exit by itself.
     private static let exitLimit: Duration = .seconds(5)
 
-    private func remove(acknowledged: Bool) async -> DockerError? {
+    private func remove(_ container: String, acknowledged: Bool) async -> DockerError? {
         let client = host.client
-        let name = containerName
+        let trace = trace
         // Apart from the caller's task, so that cancelling it leaves nothing behind.
         return await Task {
             // Waiting for the exit and removing then is faster than removing by force.
             if acknowledged {
-                // Beside the wait, which takes longer.
-                async let lookedUp: Void = lookUpRuntime()
-                await Self.waitForExit(name, client)
-                await lookedUp
+                await Self.waitForExit(container, client)
             }
-            keeper?.reached(.exited)
-            var failure = acknowledged ? await Self.remove(name, force: false, client) : nil
-            if !acknowledged || failure != nil { failure = await Self.remove(name, force: true, client) }
-            if failure == nil { keeper?.reached(.removed) }
+            trace.mark(.exited)
+            var failure = acknowledged ? await Self.remove(container, force: false, client) : nil
+            if !acknowledged || failure != nil { failure = await Self.remove(container, force: true, client) }
+            if failure == nil { trace.mark(.removed) }
             return failure
         }.value
     }
@@ -139,6 +135,6 @@ extension ExecutionRun {
         }
         return FinishedExecution(
             execution: execution, droppedLogBytes: found.log.droppedBytes, policy: found.policy, egress: egress,
-            removalFailure: nil)
+            trace: trace, removalFailure: nil)
     }
 }

@@ -2,61 +2,38 @@ import DockerAPI
 import Entitlements
 import NIOConcurrencyHelpers
 
-/// Makes the sandbox of a run, or finds the one of a runner before, and reads what it says.
+/// Reads what the sandbox of a run says, its own or that of a runner before.
 extension ExecutionRun {
-    func prepareAndPump(
-        _ policy: SandboxPolicy, _ feed: Feed
-    ) async {
+    func prepareAndPump(_ feed: Feed) async {
+        let prepared: PreparedSandbox
         do {
-            let sandbox = try await create(policy)
-            found.withLockedValue {
-                $0.sandbox = sandbox
-                $0.uid = policy.uid
-            }
-            keeper?.reached(.created)
-            async let started: Void = start(sandbox, feed)
-            var pump = OutputPump(nonce: nonce, limits: request.limits, sink: sink) { event in
-                switch event {
-                case .report(let report) where needsHost(report, policy):
-                    Task { feed.yield(await verdictWithHost(on: report, policy, sandbox)) }
-                case .report(let report): feed.yield(verdict(on: report, policy))
-                case .trailer(let trailer):
-                    keeper?.reached(.trailerSeen)
-                    feed.yield(.trailer(withHostUsage(trailer)))
-                case .complete: feed.yield(.outputComplete)
-                case .readerGone:
-                    feed.yield(
-                        .cancel(grace: .seconds(request.limits.graceSeconds), why: "nobody reads its output any more"))
-                }
-            }
-            guard let output = sandbox.streams?.output else { return }
-            let lost = await pump.run(output)
-            let log = pump.limiter
-            found.withLockedValue { $0.log = log }
+            prepared = try await prepare()
+        } catch {
+            return _ = feed.yield(await failure(error))
+        }
+        found.withLockedValue {
+            $0.prepared = prepared
+            $0.sandbox = prepared.sandbox
+            $0.policy = prepared.evidence
+        }
+        feed.yield(.verified)
+        await withTaskCancellationHandler {
+            async let started: Void = answer(to: prepared.starting, feed)
+            let lost = await pump(prepared.frames, into: sink, of: prepared.cgroup, feed)
             // A start that failed says why; the streams that end with it do not.
             await started
-            if let event = await afterTheStreams(sandbox, lost) {
+            if let event = await afterTheStreams(prepared.sandbox, lost) {
                 feed.yield(event)
             } else if keeper != nil, let startedAt = found.withLockedValue({ $0.startedAt }) {
                 let launch = Launch(
-                    containerID: sandbox.containerID, nonce: nonce, uid: policy.uid, startedAt: startedAt,
-                    policy: found.withLockedValue { $0.policy })
+                    containerID: prepared.sandbox.containerID, nonce: nonce, uid: prepared.user.uid,
+                    startedAt: startedAt, reports: prepared.reports, policy: prepared.evidence)
                 await followAndPump(launch, feed, wasAway: true)
             } else {
                 feed.yield(.connectionLost(lost ?? "the connection to the sandbox was lost"))
             }
-        } catch {
-            feed.yield(failure(error))
-        }
-    }
-
-    private func create(_ policy: SandboxPolicy) async throws -> Sandbox {
-        do {
-            return try await Sandbox.create(policy, name: containerName, client: host.client)
-        } catch let error as DockerError where error.isConflict && request.fence != nil {
-            // The last words of a runner that died under the same lease: no frame was ever sent there.
-            try await host.removeSandbox(named: containerName)
-            return try await Sandbox.create(policy, name: containerName, client: host.client)
+        } onCancel: {
+            prepared.starting.cancel()
         }
     }
 
@@ -65,22 +42,12 @@ extension ExecutionRun {
     /// - Parameter wasAway: whether the Engine is why nobody follows it any more.
     func followAndPump(_ launch: Launch, _ feed: Feed, wasAway: Bool = false) async {
         let sandbox = Sandbox(client: host.client, containerID: launch.containerID, streams: nil)
-        found.withLockedValue {
-            $0.sandbox = sandbox
-            $0.startedAt = launch.startedAt
-            $0.policy = launch.policy
-            $0.isRecovered = true
-        }
-        if request.runtime.kernel == .gvisor,
-            let state = try? await host.client.inspectContainer(launch.containerID).state
-        {
-            let cgroup = HostCgroup(pid: state.pid)
-            found.withLockedValue { $0.cgroup = cgroup }
-        }
+        found.withLockedValue { $0.isRecovered = true }
+        let cgroup = request.runtime.kernel == .gvisor ? try? await host.cgroup(of: launch.containerID) : nil
         var wasAway = wasAway
         while !Task.isCancelled {
             do {
-                if let event = try await follow(sandbox, feed) {
+                if let event = try await follow(sandbox, of: cgroup, behind: launch.reports, feed) {
                     return _ = feed.yield(event.found(afterTheEngine: wasAway))
                 }
             } catch let error as DockerError where error.isEngineAway {
@@ -93,21 +60,41 @@ extension ExecutionRun {
     }
 
     /// - Returns: nil when the sandbox runs on all the same.
-    private func follow(_ sandbox: Sandbox, _ feed: Feed) async throws -> ExecutionLifecycle.Event? {
-        let sink = keeper?.recovering() ?? sink
-        var pump = OutputPump(nonce: nonce, limits: request.limits, sink: sink) { event in
+    private func follow(
+        _ sandbox: Sandbox, of cgroup: HostCgroup?, behind reports: Int, _ feed: Feed
+    ) async throws -> ExecutionLifecycle.Event? {
+        var frames = try await host.client.containerLogs(sandbox.containerID, follow: true).makeAsyncIterator()
+        do {
+            for _ in 0..<reports { _ = try await SandboxReport.read(from: &frames) }
+        } catch let error as SandboxReport.Missing {
+            return await afterTheStreams(sandbox, error.description)
+        }
+        let lost = await pump(frames, into: keeper?.recovering() ?? sink, of: cgroup, feed)
+        return await afterTheStreams(sandbox, lost)
+    }
+
+    /// - Parameter cgroup: where the sandbox cannot see its own.
+    /// - Returns: what broke off; nil when everything has come.
+    private func pump(
+        _ frames: LogFrames.AsyncIterator, into sink: any LogSink, of cgroup: HostCgroup?, _ feed: Feed
+    ) async -> String? {
+        var pump = OutputPump(nonce: nonce, limits: request.limits, sink: sink, trace: trace) { event in
             switch event {
-            case .report, .readerGone: break
             case .trailer(let trailer):
-                keeper?.reached(.trailerSeen)
-                feed.yield(.trailer(withHostUsage(trailer)))
-            case .complete: feed.yield(.outputComplete)
+                trace.mark(.trailer)
+                feed.yield(.trailer(trailer.withUsage(of: cgroup)))
+            case .complete:
+                trace.mark(.drained)
+                feed.yield(.outputComplete)
+            case .readerGone:
+                feed.yield(
+                    .cancel(grace: .seconds(request.limits.graceSeconds), why: "nobody reads its output any more"))
             }
         }
-        let lost = await pump.run(try await host.client.containerLogs(sandbox.containerID, follow: true))
+        let lost = await pump.run(frames)
         let log = pump.limiter
         found.withLockedValue { $0.log = log }
-        return await afterTheStreams(sandbox, lost)
+        return lost
     }
 
     /// The streams have ended. Without a trailer, the Engine may know why.
@@ -129,19 +116,35 @@ extension ExecutionRun {
         }
     }
 
-    private func start(_ sandbox: Sandbox, _ feed: Feed) async {
+    private func answer(to starting: Task<Void, any Error>, _ feed: Feed) async {
         do {
-            try await sandbox.start()
-            keeper?.reached(.started)
+            try await starting.value
         } catch {
-            feed.yield(failure(error))
+            feed.yield(await failure(error))
         }
     }
 
-    func failure(_ error: any Error) -> ExecutionLifecycle.Event {
-        guard let error = error as? DockerError else { return .failed(.engineError, String(describing: error)) }
-        let isImage = error.isNotFound && error.message.contains("No such image")
-        return .failed(isImage ? .imageError : .engineError, error.description)
+    private func failure(_ error: any Error) async -> ExecutionLifecycle.Event {
+        switch error {
+        case let error as DockerError:
+            return .failed(error.isImageGone ? .imageError : .engineError, error.description)
+        case let error as ImageError: return .failed(.imageError, error.description)
+        case let error as SandboxEnded:
+            return await afterTheStreams(error.sandbox, error.message) ?? .connectionLost(error.message)
+        case let error as PolicyNotHeld:
+            found.withLockedValue { $0.policy = error.evidence }
+            return .mismatched(error.description)
+        default: return .failed(.engineError, String(describing: error))
+        }
+    }
+}
+
+extension Trailer {
+    fileprivate func withUsage(of cgroup: HostCgroup?) -> Trailer {
+        guard let usage = cgroup?.usage() else { return self }
+        var trailer = self
+        (trailer.cpu, trailer.memoryPeak) = usage
+        return trailer
     }
 }
 

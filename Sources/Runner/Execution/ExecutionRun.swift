@@ -10,15 +10,20 @@ struct ExecutionRun: Sendable {
     let sink: any LogSink
     let egressSink: (any EgressSink)?
     let keeper: (any ExecutionKeeper)?
+    let pool: SandboxPool?
 
     /// What the tasks of a run leave behind for its account.
     struct Found: Sendable {
+        /// From before the container is made: what must be removed, and who has it.
+        var container: String?
+        var user: SandboxUser?
+        var proxy: EgressProxy?
+        /// Of the pool, which prepares nothing meanwhile.
+        var start: SandboxPool.Start?
+        var prepared: PreparedSandbox?
         var sandbox: Sandbox?
         var startedAt: Date?
         var runtime: String?
-        var uid: UInt32?
-        /// Where the init cannot see its own.
-        var cgroup: HostCgroup?
         var log = LogLimiter(limit: 0)
         var policy: PolicyEvidence?
         /// Its log was read from what the Engine has kept.
@@ -26,18 +31,23 @@ struct ExecutionRun: Sendable {
     }
 
     let found = NIOLockedValueBox(Found())
+    let trace: StageTrace
     let nonce: String
 
     init(
         request: ExecutionRequest, host: RunnerHost, sink: any LogSink, egressSink: (any EgressSink)?,
-        keeper: (any ExecutionKeeper)?, nonce: String = LaunchFrame.makeNonce()
+        keeper: (any ExecutionKeeper)?, pool: SandboxPool? = nil, nonce: String = LaunchFrame.makeNonce()
     ) {
         self.request = request
         self.host = host
         self.sink = sink
         self.egressSink = egressSink
         self.keeper = keeper
+        self.pool = pool
         self.nonce = nonce
+        trace = StageTrace { stage in
+            if let step = stage.step { keeper?.reached(step) }
+        }
     }
 
     /// With the fence: of two runners that both believe the execution theirs, one makes the sandbox of each fence.
@@ -45,36 +55,27 @@ struct ExecutionRun: Sendable {
 
     func toEnd(_ control: ExecutionControl) async -> FinishedExecution {
         let createdAt = request.createdAt
-        let user: SandboxUser
-        let policy: SandboxPolicy
-        var proxy: EgressProxy?
-        do {
-            user = try host.folder.lockUser()
-            proxy = try await startProxy(user)
-            policy = try await makePolicy(user, proxy)
-        } catch {
-            let ending = Ending.failed(.engineError, String(describing: error))
-            let egress = await proxy?.close()
-            let finished = await finished(ending, createdAt: createdAt, finishedAt: Date(), egress: egress)
-            // Nothing was made that would have to stay; what could not be written down is begun again.
-            try? await keeper?.hasEnded(finished)
-            return finished
-        }
         let ending = await live(control) {
             $0.begin()
         } _: {
-            await prepareAndPump(policy, $0)
+            await prepareAndPump($0)
         }
-        let finishedAt = Date()
-        let egress = await proxy?.close()
-        return await accountAndRemove(ending, user, createdAt: createdAt, finishedAt: finishedAt, egress: egress)
+        return await accountAndRemove(ending, createdAt: createdAt, finishedAt: Date())
     }
 
     /// - Parameter launch: of the runner before.
     func toEnd(adopting launch: Launch, _ control: ExecutionControl) async -> FinishedExecution {
-        let user: SandboxUser
         do {
-            user = try host.takeBackUser(uid: launch.uid) ?? host.folder.lockUser(uid: launch.uid)
+            let user = try host.takeBackUser(uid: launch.uid) ?? host.folder.lockUser(uid: launch.uid)
+            let runtime = try? await host.named(request.runtime).name
+            found.withLockedValue {
+                $0.user = user
+                $0.container = launch.containerID
+                $0.runtime = runtime
+                $0.sandbox = Sandbox(client: host.client, containerID: launch.containerID, streams: nil)
+                $0.startedAt = launch.startedAt
+                $0.policy = launch.policy
+            }
         } catch {
             // Another runner has it, and writes down its end.
             let ending = Ending.failed(.engineError, String(describing: error))
@@ -87,7 +88,7 @@ struct ExecutionRun: Sendable {
         } _: {
             await followAndPump(launch, $0)
         }
-        return await accountAndRemove(ending, user, createdAt: request.createdAt, finishedAt: Date(), egress: nil)
+        return await accountAndRemove(ending, createdAt: request.createdAt, finishedAt: Date())
     }
 
     // MARK: The life
@@ -137,14 +138,15 @@ struct ExecutionRun: Sendable {
             do {
                 let frame = try launchFrame().serialized()
                 do {
-                    try await keep(sandbox)
+                    try await keep()
                 } catch {
                     return _ = feed.yield(.failed(.engineError, "the agent was not started: \(error)"))
                 }
                 found.withLockedValue { $0.startedAt = Date() }
                 // Returns when the agent has taken its input. If it fails, the streams' own end says why.
                 try? await sandbox?.launch(frame)
-                keeper?.reached(.frameSent)
+                trace.mark(.launched)
+                found.withLockedValue { $0.start = nil }
             } catch {
                 feed.yield(.failed(.imageError, String(describing: error)))
             }
@@ -166,12 +168,13 @@ struct ExecutionRun: Sendable {
     }
 
     /// Nothing runs that nobody could find again.
-    private func keep(_ sandbox: Sandbox?) async throws {
-        let found = self.found.withLockedValue { $0 }
-        guard let keeper, let sandbox, let uid = found.uid else { return }
+    private func keep() async throws {
+        guard let keeper, let prepared = found.withLockedValue({ $0.prepared }) else { return }
         try await keeper.willLaunch(
             Launch(
-                containerID: sandbox.containerID, nonce: nonce, uid: uid, startedAt: Date(), policy: found.policy))
+                containerID: prepared.sandbox.containerID, nonce: nonce, uid: prepared.user.uid, startedAt: Date(),
+                reports: prepared.reports, policy: prepared.evidence))
+        trace.mark(.recorded)
     }
 
     /// What goes before the agent's command, if its calls are recorded.

@@ -3,8 +3,13 @@ public import DockerAPI
 /// Runs executions, each on the one path: prepare, verify, launch, end, account, remove.
 public struct ExecutionRunner: Sendable {
     private let host: RunnerHost
+    private let pool: SandboxPool?
 
-    public init(host: RunnerHost) { self.host = host }
+    /// - Parameter pool: of sandboxes that are prepared ahead; without one, each execution waits for its own.
+    public init(host: RunnerHost, pool: SandboxPool? = nil) {
+        self.host = host
+        self.pool = pool
+    }
 
     /// Runs one execution to its end, whatever that is, and removes its sandbox.
     ///
@@ -18,8 +23,11 @@ public struct ExecutionRunner: Sendable {
         _ request: ExecutionRequest, control: ExecutionControl, sink: any LogSink,
         egressSink: (any EgressSink)? = nil, keeper: (any ExecutionKeeper)? = nil
     ) async -> FinishedExecution {
-        let run = ExecutionRun(request: request, host: host, sink: sink, egressSink: egressSink, keeper: keeper)
-        return await uncancelled(control) { await run.toEnd(control) }
+        let run = ExecutionRun(
+            request: request, host: host, sink: sink, egressSink: egressSink, keeper: keeper, pool: pool)
+        let finished = await uncancelled(control) { await run.toEnd(control) }
+        RunnerMetrics.spent(run.trace)
+        return finished
     }
 
     /// Goes on with an execution whose runner has died: its agent runs, or has ended meanwhile.
@@ -56,6 +64,8 @@ public struct FinishedExecution: Sendable {
     public let policy: PolicyEvidence?
     /// nil for an execution that could reach nothing.
     public let egress: EgressReport?
+    /// When it had come how far.
+    public let trace: StageTrace
     /// Why the container could not be removed; the next runner tries again.
     public internal(set) var removalFailure: DockerError?
 }

@@ -24,6 +24,14 @@ struct HostCgroup: Sendable {
         self.paths = paths
     }
 
+    /// Where the Engine's driver `cgroupfs` puts a container on version 1; nil where there is no such thing.
+    init?(containerID: String, parent: String, root: String = "/sys/fs/cgroup") {
+        guard parent.hasPrefix("/"), access("\(root)/memory\(parent)/\(containerID)", F_OK) == 0 else { return nil }
+        self.root = root
+        let controllers = ["memory", "cpu", "cpuacct", "pids"]
+        paths = Dictionary(uniqueKeysWithValues: controllers.map { ($0, "\(parent)/\(containerID)") })
+    }
+
     /// The limits, by the keys that the init's report has.
     func limits() -> [(key: String, value: String)] {
         let version1: [(controller: String, file: String)] = [

@@ -16,8 +16,20 @@ extension RunnerHost {
         }
     }
 
+    /// The sandboxes that nodes of this state folder have prepared ahead, and that nobody in this process looks after. An
+    /// execution may have been launched in one: the launch that is written down names its container.
+    func ownerlessPrepared() async throws -> [String] {
+        try await client.listContainers(filters: ["label": ["\(Label.state)=\(folder.id)", Label.pool]])
+            .filter { container in
+                !container.names.contains { facts.isLookedAfter(String($0.drop { $0 == "/" })) }
+            }
+            .map(\.id)
+    }
+
     /// Removed already, or by somebody else at this moment, is as good.
-    func remove(_ sandbox: FencedSandbox) async { try? await client.removeContainer(sandbox.containerID, force: true) }
+    func remove(_ sandbox: FencedSandbox) async { await removeContainer(sandbox.containerID) }
+
+    func removeContainer(_ id: String) async { try? await client.removeContainer(id, force: true) }
 
     /// Its name is free when this returns.
     /// - Throws: what the Engine said, but for one that is not there.

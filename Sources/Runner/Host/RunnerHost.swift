@@ -9,6 +9,8 @@ public struct RunnerHost: Sendable {
         static let execution = "io.paddock.execution"
         /// Of a sandbox that a database knows: it is looked after by a node, and by nobody else.
         static let fence = "io.paddock.fence"
+        /// Of a sandbox that a node has prepared ahead: it too is looked after by a node, and by nobody else.
+        static let pool = "io.paddock.pool"
     }
 
     let client: DockerClient
@@ -18,6 +20,7 @@ public struct RunnerHost: Sendable {
     private let firstInfo: Task<EngineInfo?, Never>
     /// User ids that stay taken for as long as this process lives.
     private let keptUsers = NIOLockedValueBox<[SandboxUser]>([])
+    let facts = HostFacts()
 
     public init(client: DockerClient, folder: StateFolder) throws {
         self.client = client
@@ -35,6 +38,28 @@ public struct RunnerHost: Sendable {
     /// The cgroup above all sandboxes, as this Engine takes its name.
     /// - Throws: what the Engine said.
     func cgroupParent() async throws -> String { SandboxCgroup.parent(driver: try await info().cgroupDriver) }
+
+    /// The runtime by the Engine's own name for it, so that what runs is what is told.
+    func named(_ runtime: SandboxRuntime) async throws -> SandboxRuntime {
+        guard runtime.name == nil else { return runtime }
+        return runtime.named(try await info().defaultRuntime)
+    }
+
+    /// An image by name or id, pulled when this Engine does not have it. One whose name can mean no other is asked for
+    /// once.
+    /// - Throws: ``ImageError`` with what to do; `DockerError` when the Engine fails.
+    func image(_ reference: String) async throws -> AgentImage {
+        if let known = facts.image(reference) { return known }
+        let image = try await ImageStore(client: client).image(reference) { _ in }
+        facts.remember(image, as: reference)
+        return image
+    }
+
+    /// A running container's cgroup, as this host sees it; nil where it does not.
+    func cgroup(of containerID: String) async throws -> HostCgroup? {
+        if let cgroup = HostCgroup(containerID: containerID, parent: try await cgroupParent()) { return cgroup }
+        return HostCgroup(pid: try await client.inspectContainer(containerID).state.pid)
+    }
 
     /// Those that an operator has configured.
     /// - Throws: what the Engine said.
@@ -87,7 +112,7 @@ public struct RunnerHost: Sendable {
         var removed: [String] = []
         var failed: [DockerError] = []
         for container in containers {
-            guard container.labels[Label.fence] == nil,
+            guard container.labels[Label.fence] == nil, container.labels[Label.pool] == nil,
                 let runner = container.labels[Label.runner], runner != lock.id,
                 let deadRunner = folder.lockDeadRunner(runner)
             else { continue }

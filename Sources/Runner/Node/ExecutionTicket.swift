@@ -40,7 +40,7 @@ extension ExecutionTicket {
     ) async throws -> ExecutionRequest {
         let runtime = try await host.runtime(named: runtime)
         try runtime.check(limits)
-        let image = try await ImageStore(client: host.client).image(image) { _ in }
+        let image = try await host.image(image)
         var request = ExecutionRequest(
             image: image, command: try image.command(overriddenBy: command, arguments: []), limits: limits,
             input: Array(input.utf8), endsWithRunner: false)

@@ -16,6 +16,8 @@ public final class Node: Sendable {
         public var queue = ExecutionQueue.Configuration()
         /// How long running executions may go on once the node stops; then they are left to the next one.
         public var stopLimit: Duration = .seconds(30)
+        /// Of sandboxes that are prepared ahead; nil for none.
+        public var pool: SandboxPool.Configuration?
         /// From one look at the Engine and the queue to the next.
         public var reconcileInterval: Duration = .seconds(60)
         /// Which logs are kept.
@@ -43,6 +45,8 @@ public final class Node: Sendable {
     }
 
     public let logs: LogHub
+    /// nil where the configuration has none.
+    public let pool: SandboxPool?
     private let host: RunnerHost
     private let store: NodeStore
     private let trail: AuditTrail
@@ -57,6 +61,7 @@ public final class Node: Sendable {
         self.configuration = configuration
         self.logger = logger
         logs = LogHub(database, logger: logger)
+        pool = configuration.pool.map { SandboxPool(host: host, configuration: $0, isOfNode: true, logger: logger) }
         trail = AuditTrail(database)
         store = NodeStore(
             database: database, queue: ExecutionQueue(configuration.queue), name: "node-\(host.folder.id)",
@@ -74,6 +79,7 @@ public final class Node: Sendable {
         }
         if leavesAtOnce { logger.info("leaving at once") } else { logger.info("stopping") }
         wake.up()
+        pool?.stop()
     }
 
     /// Takes over what an earlier life has left, then claims and runs.
@@ -81,6 +87,7 @@ public final class Node: Sendable {
     public func run() async throws {
         let lock = try host.folder.lockNode()
         let storing = Task { await logs.run() }
+        let preparing = Task { await pool?.run() }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.renewLeases() }
             group.addTask { await self.reconcileAgainAndAgain() }
@@ -89,6 +96,7 @@ public final class Node: Sendable {
             group.addTask { await self.sealAgainAndAgain() }
             await claimAgainAndAgain()
             await waitForActive()
+            await preparing.value
             group.cancelAll()
         }
         logs.journal.close()
@@ -144,7 +152,8 @@ public final class Node: Sendable {
         if let cancellation = claim.execution.cancellation { cancel(id, cancellation) }
         Task {
             do {
-                let job = NodeJob(execution: execution, claim: claim, ticket: ticket, host: host, store: store)
+                let job = NodeJob(
+                    execution: execution, claim: claim, ticket: ticket, host: host, pool: pool, store: store)
                 try await job.run(logs, control)
             } catch {
                 logger.error("an execution could not be ended", metadata: ["execution": "\(id)", "error": "\(error)"])
@@ -247,6 +256,11 @@ public final class Node: Sendable {
             }
             logger.info("removing a sandbox without an owner", metadata: ["execution": "\(sandbox.execution)"])
             await host.remove(sandbox)
+        }
+        let prepared = try await host.ownerlessPrepared()
+        if !prepared.isEmpty {
+            let launched = try await store.held().compactMap { try $0.launch?.containerID }
+            for id in prepared where !launched.contains(id) { await host.removeContainer(id) }
         }
         // What else an earlier life has left: its file, its sockets.
         for failure in try await host.reap().failed {

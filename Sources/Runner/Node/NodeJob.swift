@@ -9,6 +9,7 @@ struct NodeJob: Sendable {
     let claim: ExecutionQueue.Claim
     let ticket: ExecutionTicket
     let host: RunnerHost
+    let pool: SandboxPool?
     let store: NodeStore
 
     private var lease: ExecutionQueue.Lease { claim.lease }
@@ -28,11 +29,9 @@ struct NodeJob: Sendable {
         let hashing = log.position.offset == 0 ? HashingSink(passingTo: log) : nil
         let keeper = NodeKeeper(
             store: store, lease: lease, request: request, log: log, hashing: hashing,
-            keys: KeyFolder(stateFolder: host.folder.path), repository: logs.repository,
-            clock: claim.execution.launch == nil ? StageClock() : nil)
-        let runner = ExecutionRunner(host: host)
-        if let launch = claim.execution.launch {
-            let launch = try JSONDecoder().decode(Launch.self, from: Data(launch.utf8))
+            keys: KeyFolder(stateFolder: host.folder.path), repository: logs.repository)
+        let runner = ExecutionRunner(host: host, pool: pool)
+        if let launch = try claim.launch {
             _ = await runner.adopt(request, launch, control: control, sink: log, keeper: keeper)
         } else {
             _ = await runner.run(request, control: control, sink: hashing ?? log, keeper: keeper)
@@ -48,5 +47,12 @@ struct NodeJob: Sendable {
             throw error
         }
         try await store.finish(lease, ended)
+    }
+}
+
+extension ExecutionQueue.Claim {
+    /// As an earlier life has written it down; nil where no code of the agent's has run.
+    var launch: Launch? {
+        get throws { try execution.launch.map { try JSONDecoder().decode(Launch.self, from: Data($0.utf8)) } }
     }
 }

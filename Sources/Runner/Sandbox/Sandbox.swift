@@ -8,15 +8,24 @@ struct Sandbox: Sendable {
     let streams: AttachedContainer?
 
     /// Makes the container and attaches to it, so that nothing it writes can be missed. Nothing runs yet.
-    static func create(_ policy: SandboxPolicy, name: String, client: DockerClient) async throws -> Sandbox {
+    static func create(
+        _ policy: SandboxPolicy, name: String, client: DockerClient, _ trace: StageTrace
+    ) async throws -> (Sandbox, LogFrames.AsyncIterator) {
         let spec = policy.containerSpec()
         // Not cancelled half-way: the Engine would make a container that nobody knows of.
         let created = try await Task { try await client.createContainer(name: name, spec) }.value
-        return Sandbox(
-            client: client, containerID: created.id, streams: try await client.attach(created.id))
+        trace.mark(.created)
+        let streams = try await client.attach(created.id)
+        trace.mark(.attached)
+        return (
+            Sandbox(client: client, containerID: created.id, streams: streams), streams.output.makeAsyncIterator()
+        )
     }
 
     func start() async throws { try await client.startContainer(containerID) }
+
+    /// Asks the init what the kernel holds now; docs/sandbox-init.md.
+    func askForReport() async throws { try await streams?.send(Array("PDK?".utf8) + [0, 0, 0, 0]) }
 
     func launch(_ frame: [UInt8]) async throws { try await streams?.send(frame) }
 

@@ -37,7 +37,7 @@ public struct SandboxPolicy: Sendable {
     /// `sha256:…`: what was looked at is what runs.
     let imageID: String
     let uid: UInt32
-    let limits: Limits
+    var limits: Limits
     let runtime: SandboxRuntime
     /// Paths that the image declares as volumes.
     let volumes: [String]
@@ -67,6 +67,7 @@ public struct SandboxPolicy: Sendable {
         return runtime.hostTasks(for: limits.pids + ours)
     }
     var memoryBytes: Int64 { Int64(limits.memoryMiB) << 20 }
+    var nanoCPUs: Int64 { Int64((limits.cpus * 1e9).rounded()) }
 
     /// What TCP sockets may hold on cgroup v1, which counts it apart from all other memory.
     var tcpMemoryBytes: Int64 { memoryBytes / 4 }
@@ -120,7 +121,7 @@ extension SandboxPolicy {
         host.memorySwap = memoryBytes
         host.kernelMemoryTCP = tcpMemoryBytes
         host.memorySwappiness = 0
-        host.nanoCpus = Int64((limits.cpus * 1e9).rounded())
+        host.nanoCpus = nanoCPUs
         host.pidsLimit = Int64(cgroupPids)
         host.cgroupParent = cgroupParent
         host.oomScoreAdj = Self.oomScoreAdjustment

@@ -2,7 +2,7 @@ import DockerAPI
 public import Entitlements
 
 /// The OCI runtime that an execution was given, and what follows from the kernel that it has.
-public struct SandboxRuntime: Sendable, Equatable {
+public struct SandboxRuntime: Sendable, Hashable {
     /// Whose kernel answers the agent's system calls.
     enum Kernel: Sendable {
         /// The host's: runc, crun.
@@ -35,6 +35,13 @@ public struct SandboxRuntime: Sendable, Equatable {
         opensHostSockets = kernel == .host || arguments.contains { values.contains($0) }
     }
 
+    /// The same one, by the name that the Engine has for it.
+    func named(_ name: String?) -> SandboxRuntime {
+        var runtime = SandboxRuntime(name: name, kernel: kernel)
+        runtime.opensHostSockets = opensHostSockets
+        return runtime
+    }
+
     /// How many tasks of the host it takes to run this many of the agent's.
     ///
     /// gVisor's own threads count in the cgroup: measured (2022-12, ptrace), about 45 of them and 9 a process. At the
@@ -43,6 +50,15 @@ public struct SandboxRuntime: Sendable, Equatable {
         switch kernel {
         case .host: pids
         case .gvisor: 128 + pids * 12
+        }
+    }
+
+    /// What a sandbox takes of the host's memory while it waits, in MiB: its init, its shim, and what the kernel keeps.
+    /// Measured, and rounded up.
+    var waitingMiB: Int {
+        switch kernel {
+        case .host: 4
+        case .gvisor: 64
         }
     }
 

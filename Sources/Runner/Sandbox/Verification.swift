@@ -31,6 +31,8 @@ struct Verification {
         try checkIdentity()
         try checkCgroup()
         try checkNetwork()
+        // Whoever else is there came from outside, and may have done anything.
+        try expect("processes", "1", report["processes"])
         try checkMounts()
         guard sharesKernel else { return }
         try checkProcessLimits()

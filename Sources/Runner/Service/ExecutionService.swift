@@ -57,6 +57,17 @@ public final class ExecutionService: Sendable {
     /// - Throws: ``Refusal``, `Denial`, `DatabaseError`, `CancellationError`: nothing is written then, but with the
     ///   database's `commit_unknown`.
     public func submit(_ submission: Submission) async throws -> Submitted {
+        do {
+            let submitted = try await submitOnce(submission)
+            if !submitted.isReplayed { RunnerMetrics.admitted() }
+            return submitted
+        } catch let denial as Denial {
+            RunnerMetrics.denied(denial)
+            throw denial
+        }
+    }
+
+    private func submitOnce(_ submission: Submission) async throws -> Submitted {
         try submission.validate()
         guard let idempotency = submission.idempotency else { return try await admit(submission) }
         let key = "\(submission.userID) \(idempotency.key)"
@@ -114,13 +125,9 @@ public final class ExecutionService: Sendable {
             return .submitted(Submitted(execution: try await required(id, in: transaction), isReplayed: false))
         }
         switch outcome {
-        case .denied(let denial):
-            RunnerMetrics.denied(denial)
-            throw denial
+        case .denied(let denial): throw denial
         case .submitted(let submitted):
-            guard !submitted.isReplayed else { return submitted }
-            RunnerMetrics.admitted()
-            bell.ring()
+            if !submitted.isReplayed { bell.ring() }
             return submitted
         }
     }
