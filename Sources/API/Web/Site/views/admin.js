@@ -59,7 +59,7 @@ async function nodeSheet(root, signal) {
   fill(root, h("div", { class: "tiles" },
     sheet("Readiness", h("p", {}, h("span", { class: `status ${ready.status === "ready" ? "ok" : "failed"}` }, ready.status)),
       facts(Object.entries(ready.checks).map(([name, check]) =>
-        [name, [h("span", { class: `status ${check.status === "ok" ? "ok" : "failed"}` }, check.status), h("div", { class: "muted" }, check.detail)]]))),
+        [name, [h("span", { class: `status ${check.status === "ok" ? "ok" : "failed"}` }, check.status), h("div", { class: "muted" }, check.message)]]))),
     sheet("This node", facts(figures.filter(([name]) => sum(name) !== undefined).map(([name, title, shown]) => [title, shown(sum(name))])),
       h("p", {}, h("a", { href: "/metrics" }, "All metrics")))));
 }
