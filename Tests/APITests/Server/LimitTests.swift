@@ -1,5 +1,7 @@
 import DatabaseFixtures
+import Entitlements
 import Foundation
+import Runner
 import Storage
 import Testing
 
