@@ -34,6 +34,11 @@ enum MetricCatalogue {
         .init(
             "paddock.execution.stage.duration", "Time that executions spent in each stage.",
             buckets: MetricBuckets.long),
+        .init("paddock.pool.launches", "Launches in a sandbox that was prepared ahead (warm), and others (cold)."),
+        .init("paddock.pool.size", "Sandboxes that are prepared and wait."),
+        .init("paddock.pool.preparation.duration", "Time to prepare a sandbox ahead."),
+        .init("paddock.pool.preparation.failures", "Sandboxes that could not be prepared ahead."),
+        .init("paddock.pool.wasted", "Sandboxes that were prepared and never used, by cause."),
         .init("paddock.admissions", "Executions that were admitted."),
         .init("paddock.admission.denials", "Executions that were denied, by the rule that denied them."),
         .init("paddock.queue.depth", "Executions that wait in the queue; NaN while the database is away."),

@@ -14,8 +14,8 @@ extension SandboxPool {
         }
     }
 
-    /// Configuration keys, below `pool`: `floor`, `agentCeiling`, `agents.ID.floor`, `agents.ID.ceiling`, `ceiling`,
-    /// `memoryMiB`, `halfLifeSeconds`, `ageSeconds`, `parallel`.
+    /// Configuration keys, below `pool`: `ceiling`, `memoryMiB`, `agentFloor`, `agentCeiling`, `agents`, `halfLife`, `age`,
+    /// `parallel`.
     public struct Configuration: Sendable {
         /// Of every agent that has none of its own.
         public var bounds = Bounds()

@@ -67,6 +67,7 @@ public final class SandboxPool: Sendable {
             await withDiscardingTaskGroup { group in
                 while !isStopped {
                     let (orders, wasted) = nextStep(at: .now)
+                    measure(wasted)
                     for (prepared, _) in wasted { group.addTask { await self.remove(prepared) } }
                     for order in orders { group.addTask { await self.carryOut(order) } }
                     await wake.wait(atMost: Self.interval)
@@ -122,6 +123,7 @@ public final class SandboxPool: Sendable {
             let all = state.ready.values.flatMap { $0 }
             state.ready = [:]
             state.counts.wasted[.stop, default: 0] += all.count
+            RunnerMetrics.wasted(.stop, all.count)
             state.removing += all.count
             return all
         }
@@ -152,6 +154,11 @@ public final class SandboxPool: Sendable {
             state.limits = state.limits.filter { wanted[$0.key] != nil || state.preparing[$0.key] != nil }
             return (orders(&state, wanted, now), wasted)
         }
+    }
+
+    private func measure(_ wasted: [(PreparedSandbox, Waste)]) {
+        for (_, cause) in wasted { RunnerMetrics.wasted(cause) }
+        RunnerMetrics.waiting(state.withLockedValue { $0.ready.values.reduce(0) { $0 + $1.count } })
     }
 
     private func why(_ prepared: PreparedSandbox, mustGoAt now: ContinuousClock.Instant) -> Waste? {
@@ -212,8 +219,10 @@ public final class SandboxPool: Sendable {
             // Apart from this task, so that cancelling it leaves nothing behind.
             await Task { await remove(container: name, user) }.value
             state.withLockedValue { $0.counts.failed += 1 }
+            RunnerMetrics.preparationFailed()
             throw error
         }
+        RunnerMetrics.prepared(in: began.duration(to: .now))
         let isTooLate = state.withLockedValue { state in
             state.counts.prepared += 1
             state.counts.preparationTime += began.duration(to: .now)
@@ -261,13 +270,17 @@ public final class SandboxPool: Sendable {
             let same = usable.first { ready[$0].policy.limits.haveSameCgroup(as: limits) }
             guard let index = same ?? usable.first else {
                 state.counts.misses += 1
+                RunnerMetrics.launched(isWarm: false)
                 return nil
             }
             return state.ready[kind]?.remove(at: index)
         }
     }
 
-    func countHit() { state.withLockedValue { $0.counts.hits += 1 } }
+    func countHit() {
+        state.withLockedValue { $0.counts.hits += 1 }
+        RunnerMetrics.launched(isWarm: true)
+    }
 
     /// One that was taken cannot be used. The execution goes on without waiting for its removal.
     func refuse(_ prepared: PreparedSandbox, because error: any Error) {
@@ -277,6 +290,8 @@ public final class SandboxPool: Sendable {
             state.counts.wasted[.refused, default: 0] += 1
             state.removing += 1
         }
+        RunnerMetrics.wasted(.refused)
+        RunnerMetrics.launched(isWarm: false)
         Task { await remove(prepared) }
     }
 

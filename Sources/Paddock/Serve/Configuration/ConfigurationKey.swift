@@ -10,7 +10,7 @@ struct ConfigurationKey: Sendable {
     /// Never shown.
     var isSecret = false
 
-    static let all: [ConfigurationKey] = server + authentication + storage + node
+    static let all: [ConfigurationKey] = server + authentication + storage + node + pool
 
     static let server: [ConfigurationKey] = [
         .init(name: "server.listen", variable: "PADDOCK_LISTEN", standard: "127.0.0.1", about: "address to listen on"),
@@ -110,5 +110,32 @@ struct ConfigurationKey: Sendable {
         .init(
             name: "egress.allowPrivate", variable: "PADDOCK_EGRESS_ALLOW_PRIVATE", standard: "",
             about: "private ranges that allowed hosts may be in, such as 10.0.0.0/8, separated by commas"),
+    ]
+
+    static let pool: [ConfigurationKey] = [
+        .init(
+            name: "pool.ceiling", variable: "PADDOCK_POOL_CEILING", standard: "16",
+            about: "sandboxes that are prepared ahead, of all agents; 0 for none"),
+        .init(
+            name: "pool.memoryMiB", variable: "PADDOCK_POOL_MEMORY_MIB", standard: "256",
+            about: "memory for those that wait: 4 MiB each, and 64 under gVisor"),
+        .init(
+            name: "pool.agentFloor", variable: "PADDOCK_POOL_AGENT_FLOOR", standard: "0",
+            about: "of an agent, at least so many from its first launch on"),
+        .init(
+            name: "pool.agentCeiling", variable: "PADDOCK_POOL_AGENT_CEILING", standard: "4",
+            about: "of an agent, at most so many"),
+        .init(
+            name: "pool.agents", variable: "PADDOCK_POOL_AGENTS", standard: "",
+            about: "other floors and ceilings, as AGENT_ID=FLOOR:CEILING, separated by commas"),
+        .init(
+            name: "pool.halfLife", variable: "PADDOCK_POOL_HALF_LIFE", standard: "5m",
+            about: "time after which a launch counts half for how many are prepared"),
+        .init(
+            name: "pool.age", variable: "PADDOCK_POOL_AGE", standard: "10m",
+            about: "time after which one that waits is replaced"),
+        .init(
+            name: "pool.parallel", variable: "PADDOCK_POOL_PARALLEL", standard: "",
+            about: "prepared at once; half of the processors unless given"),
     ]
 }

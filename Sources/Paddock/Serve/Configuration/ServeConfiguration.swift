@@ -50,6 +50,7 @@ struct ServeConfiguration {
         node.stopLimit = try sources.duration("node.stopTimeout")
         node.queue.capacity = try sources.integer("queue.capacity", 1...10_000_000)
         node.retention.age = try sources.duration("logs.retention")
+        node.pool = try Self.pool(sources)
         self.node = node
         allowPrivate = sources.list("egress.allowPrivate")
         var webhooks = WebhookSender.Configuration()
@@ -75,6 +76,27 @@ struct ServeConfiguration {
         } catch {
             throw sources.wrong("auth.jwks", "a file or an https URL: \(error)")
         }
+    }
+
+    /// nil for none.
+    private static func pool(_ sources: ConfigurationSources) throws -> SandboxPool.Configuration? {
+        var pool = SandboxPool.Configuration()
+        pool.ceiling = try sources.integer("pool.ceiling", 0...1000)
+        pool.memoryMiB = try sources.integer("pool.memoryMiB", 0...1_048_576)
+        pool.bounds.ceiling = try sources.integer("pool.agentCeiling", 0...1000)
+        pool.bounds.floor = try sources.integer("pool.agentFloor", 0...pool.bounds.ceiling)
+        pool.halfLife = try sources.duration("pool.halfLife")
+        pool.age = try sources.duration("pool.age")
+        if sources["pool.parallel"] != nil { pool.parallel = try sources.integer("pool.parallel", 1...64) }
+        for entry in sources.list("pool.agents") {
+            guard let match = entry.wholeMatch(of: /(\w+)=(\d{1,4}):(\d{1,4})/), let floor = Int(match.2),
+                let ceiling = Int(match.3), floor <= ceiling
+            else {
+                throw sources.wrong("pool.agents", "AGENT_ID=FLOOR:CEILING, such as agt_a=1:4, separated by commas")
+            }
+            pool.agents[String(match.1)] = .init(floor: floor, ceiling: ceiling)
+        }
+        return pool.ceiling > 0 ? pool : nil
     }
 
     private static func server(_ sources: ConfigurationSources) throws -> ServerConfiguration {
