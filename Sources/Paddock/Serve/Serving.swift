@@ -64,8 +64,11 @@ struct Serving {
                 NodeService(node: node),
                 server,
             ]
+            // Its debug messages describe each service with everything in it.
+            var quiet = logger
+            quiet.logLevel = max(quiet.logLevel, .notice)
             let group = ServiceGroup(
-                configuration: .init(services: services.map { .init(service: $0) }, logger: logger))
+                configuration: .init(services: services.map { .init(service: $0) }, logger: quiet))
             try await runUntilSignal(group)
         }
     }

@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 import Glibc
 
 /// Notices that the reader of a pipe has gone before the next write does: poll(2) reports POLLERR then.

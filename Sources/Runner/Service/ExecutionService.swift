@@ -125,13 +125,9 @@ public final class ExecutionService: Sendable {
             return .submitted(Submitted(execution: try await required(id, in: transaction), isReplayed: false))
         }
         switch outcome {
-        case .denied(let denial):
-            RunnerMetrics.denied(denial)
-            throw denial
+        case .denied(let denial): throw denial
         case .submitted(let submitted):
-            guard !submitted.isReplayed else { return submitted }
-            RunnerMetrics.admitted()
-            bell.ring()
+            if !submitted.isReplayed { bell.ring() }
             return submitted
         }
     }

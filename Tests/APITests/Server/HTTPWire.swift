@@ -53,7 +53,7 @@ struct HTTPWire: Sendable {
     private func blockingExchange(_ bytes: [UInt8]) throws -> [UInt8] {
         let socket = try connect()
         defer { close(socket) }
-        _ = bytes.withUnsafeBytes { Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) }
+        _ = bytes.withUnsafeBytes { Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
         var all: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while true {

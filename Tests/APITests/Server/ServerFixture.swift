@@ -87,7 +87,9 @@ struct ServerFixture: Sendable {
             try await running.value
         }
         do {
-            guard let port = await ports.first(where: { _ in true }) else { throw NotInTime() }
+            guard let port = await ports.first(where: { _ in true }) else {
+                throw HTTPWire.Failure(description: "the server has ended before it listened")
+            }
             try await body(try await people(HTTPWire(port: port), database, services))
         } catch {
             try? await stop()
