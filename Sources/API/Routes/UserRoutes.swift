@@ -24,7 +24,9 @@ struct UserRoutes {
     @Sendable
     private func me(_ call: Call) async throws -> Response {
         let caller = try call.caller
-        return try .json(UserDocument(try await accounts.user(caller.userID), role: caller.role))
+        let secret = try await accounts.webhookSecret(of: caller.userID)
+        return try .json(
+            UserDocument(try await accounts.user(caller.userID), role: caller.role, webhookSecret: secret))
     }
 
     @Sendable
@@ -100,9 +102,12 @@ private struct UserDocument: Encodable {
     @Nullable var name: String?
     @Nullable var walletAddress: String?
     let createdAt: String
+    /// Left out but for the user's own.
+    let webhookSecret: String?
 
     /// - Parameter role: what the credential gives.
-    init(_ user: User, role: Role) {
+    init(_ user: User, role: Role, webhookSecret: String? = nil) {
+        self.webhookSecret = webhookSecret
         id = user.id
         self.role = role
         createdAt = user.createdAt.rfc3339

@@ -9,7 +9,10 @@ struct AgentsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "agents",
         abstract: "List, create and change agents.",
-        discussion: "Works on the database that DATABASE_URL names, or the state folder's.",
+        discussion: """
+            Works on the server that PADDOCK_URL names, if it is set (list, show, delete, stats); else on the database \
+            that DATABASE_URL names, or the state folder's.
+            """,
         subcommands: [List.self, Show.self, Create.self, Set.self, Delete.self, Stats.self]
     )
 
@@ -25,6 +28,9 @@ struct AgentsCommand: AsyncParsableCommand {
         @OptionGroup var output: AccessOutput
 
         func run() async throws {
+            if let server = try Server.named() {
+                return try await server.listAgents(category: category?.rawValue, owner: owner, output)
+            }
             let agents = try await Administration.with { admin in
                 try await admin.all {
                     try await admin.agents.list(category: category, ownerID: owner, after: $0, in: $1)
@@ -49,6 +55,7 @@ struct AgentsCommand: AsyncParsableCommand {
         var id: String
 
         func run() async throws {
+            if let server = try Server.named() { return try Output.json(try await server.get("/agents/\(id.escaped)")) }
             try Output.json(AgentView(try await Administration.with { try await $0.agent(id) }))
         }
     }
@@ -76,6 +83,7 @@ struct AgentsCommand: AsyncParsableCommand {
         var quiet = false
 
         func run() async throws {
+            try Server.refuse("paddock agents create")
             let (image, manifest) = try await AgentFields.image(imageOrFolder, quiet: quiet)
             var draft = AgentDraft(
                 name: manifest?.name ?? "", description: manifest?.description ?? "", category: category,
@@ -115,6 +123,7 @@ struct AgentsCommand: AsyncParsableCommand {
         var quiet = false
 
         func run() async throws {
+            try Server.refuse("paddock agents set")
             let new: (AgentImage, Manifest?)?
             if let image { new = try await AgentFields.image(image, quiet: quiet) } else { new = nil }
             let agent = try await Administration.with { admin in
@@ -144,6 +153,7 @@ struct AgentsCommand: AsyncParsableCommand {
         var id: String
 
         func run() async throws {
+            if let server = try Server.named() { return try await server.delete("/agents/\(id.escaped)") }
             let isDeleted = try await Administration.with { admin in
                 try await admin.write { try await admin.agents.delete(id, by: Administration.actor, in: $0) }
             }
@@ -160,6 +170,9 @@ struct AgentsCommand: AsyncParsableCommand {
         var id: String
 
         func run() async throws {
+            if let server = try Server.named() {
+                return try Output.json(try await server.get("/agents/\(id.escaped)/stats"))
+            }
             let statistics = try await Administration.with { admin in
                 _ = try await admin.agent(id, isDeletedToo: true)
                 return try await admin.agents.statistics(of: id, in: admin.database)

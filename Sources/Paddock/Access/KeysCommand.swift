@@ -8,7 +8,10 @@ struct KeysCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "keys",
         abstract: "List, create and revoke API keys.",
-        discussion: "Works on the database that DATABASE_URL names, or the state folder's.",
+        discussion: """
+            Works on the server that PADDOCK_URL names, if it is set (list, create, revoke); else on the database that \
+            DATABASE_URL names, or the state folder's.
+            """,
         subcommands: [List.self, Show.self, Create.self, Regenerate.self, Revoke.self]
     )
 
@@ -21,6 +24,7 @@ struct KeysCommand: AsyncParsableCommand {
         @OptionGroup var output: AccessOutput
 
         func run() async throws {
+            if let server = try Server.named() { return try await server.listKeys(of: user, output) }
             let keys = try await Administration.with { admin in
                 try await admin.all { try await admin.keys.list(userID: user, after: $0, in: $1) }
             }
@@ -45,6 +49,7 @@ struct KeysCommand: AsyncParsableCommand {
         var id: String
 
         func run() async throws {
+            try Server.refuse("paddock keys show")
             guard let key = try await Administration.with({ try await $0.keys.find(id, in: $0.database) }) else {
                 throw Failure("there is no key \(id)")
             }
@@ -75,6 +80,14 @@ struct KeysCommand: AsyncParsableCommand {
         var expires: TimeOption?
 
         func run() async throws {
+            if let server = try Server.named() {
+                return try await server.createKey([
+                    "userId": .string(user), "name": .string(name), "role": role.map { .string($0.rawValue) },
+                    "scopes": scope.isEmpty ? nil : .array(scope.map { .string($0) }),
+                    "requestLimit": requestLimit.map { .integer(Int64($0)) },
+                    "expiresAt": expires.map { .string($0.date.rfc3339) },
+                ])
+            }
             let new = try await Administration.with { admin in
                 try await admin.write {
                     try await admin.keys.create(
@@ -95,6 +108,7 @@ struct KeysCommand: AsyncParsableCommand {
         var id: String
 
         func run() async throws {
+            try Server.refuse("paddock keys regenerate")
             let new = try await Administration.with { admin in
                 try await admin.write { try await admin.keys.regenerate(id, by: Administration.actor, in: $0) }
             }
@@ -109,6 +123,7 @@ struct KeysCommand: AsyncParsableCommand {
         var id: String
 
         func run() async throws {
+            if let server = try Server.named() { return try await server.delete("/keys/\(id.escaped)") }
             let isRevoked = try await Administration.with { admin in
                 try await admin.write { try await admin.keys.revoke(id, by: Administration.actor, in: $0) }
             }

@@ -4,10 +4,12 @@ import Glibc
 
 /// Notices that the reader of a pipe has gone before the next write does: poll(2) reports POLLERR then.
 enum ReaderWatch {
+    /// F_GETPIPE_SZ, which answers for pipes only; glibc's header shows it to those that ask for GNU's additions.
+    private static let pipeSize: CInt = 1032
+
     /// - Parameter onGone: called once, on a thread of its own. Never for a file or a terminal that stays open.
     static func start(descriptor: CInt, onGone: @escaping @Sendable () -> Void) {
-        var info = stat()
-        guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFIFO else { return }
+        guard fcntl(descriptor, pipeSize) >= 0 else { return }
         // Blocks in poll for as long as the process lives.
         let thread = DispatchQueue(label: "reader-watch")
         thread.async {

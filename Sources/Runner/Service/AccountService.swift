@@ -20,6 +20,11 @@ public struct AccountService: Sendable {
         return user
     }
 
+    /// What a user's webhooks are signed with.
+    public func webhookSecret(of id: String) async throws -> String {
+        try await Webhooks(database).secret(of: id).description
+    }
+
     public func users(after cursor: String?, limit: Int) async throws -> Page<User> {
         try await users.list(after: cursor, limit: limit, in: database)
     }

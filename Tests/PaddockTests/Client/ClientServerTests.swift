@@ -44,6 +44,32 @@ struct ClientServerTests {
         }
     }
 
+    @Test("list agents and make keys over HTTP")
+    func administration() async throws {
+        try await ServerFixture.with { fixture in
+            let agents = try await fixture.run("agents", "list")
+            #expect(agents.code == 0 && agents.stdout.contains(ServerFixture.agentName))
+            let made = try await fixture.run("keys", "create", "usr_admin", "--name", "second")
+            #expect(made.code == 0, "\(made.stderr)")
+            let key = made.stdout.trimmingCharacters(in: .whitespacesAndNewlines)
+            #expect(key.hasPrefix("pdk_"))
+            #expect(try await fixture.run("keys", "list").stdout.contains("second"))
+            func use() async throws -> Int32 {
+                let program = try Program.paddock(
+                    ["ps"], environment: fixture.environment.merging(["PADDOCK_TOKEN": key]) { $1 })
+                return try await program.exitCode()
+            }
+            #expect(try await use() == 0)
+            let id = try #require(made.stderr.split(separator: ":").first.map(String.init))
+            let name =
+                id.hasPrefix("paddock")
+                ? try #require(made.stderr.split(separator: " ").dropFirst().first.map(String.init)) : id
+            #expect(try await fixture.run("keys", "revoke", name.replacing(":", with: "")).code == 0)
+            #expect(try await use() == 125)
+            #expect(try await fixture.run("agents", "set", "agt_x").stderr.contains("unset it"))
+        }
+    }
+
     @Test("exit as the agent did, and say what is wrong")
     func codes() async throws {
         try await ServerFixture.with { fixture in

@@ -111,7 +111,7 @@ struct ConfigurationSources {
 
     /// Those of the client's commands too.
     private static let known = Set(
-        ConfigurationKey.all.map(\.variable) + ["PADDOCK_URL", "PADDOCK_TOKEN", "PADDOCK_CONFIG"])
+        ConfigurationKey.all.map(\.variable) + ["PADDOCK_URL", "PADDOCK_TOKEN", "PADDOCK_CA_FILE", "PADDOCK_CONFIG"])
 
     private static func unquoted(_ text: Substring) -> String {
         for quote in ["\"", "'"] where text.count >= 2 && text.hasPrefix(quote) && text.hasSuffix(quote) {
