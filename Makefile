@@ -4,8 +4,11 @@ PADDOCK := .build/release/paddock
 # One file that needs no Swift toolchain where it runs, and starts faster for it.
 RELEASE := swift build -c release --product paddock --static-swift-stdlib -Xlinker --strip-all
 
+# The tests of a node whose process, Engine, database or disk fails.
+FAULTS := RunnerTests\.(CrashPoint|EngineFault|DatabaseFault|Stop|TwoNode)Tests
+
 .DEFAULT_GOAL := help
-.PHONY: help build test check format bench fuzz demo images image docs clean
+.PHONY: help build test soak check format bench fuzz demo images image docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +27,15 @@ test: ## do the set-up, start an Engine where none answers, and run every test
 	@# All tests at once, as swift test begins them, would starve each other of a small machine's processors.
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 swift test --skip-build
 	PYTHONDONTWRITEBYTECODE=1 .build/python/bin/python -m pytest Tests/Web
+
+soak: ## kill nodes 200 times at random on each database, and repeat the tests of every fault
+	@scripts/setup.sh test
+	swift build --build-tests
+	for round in 1 2 3; do \
+		SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 \
+			swift test --skip-build --filter '$(FAULTS)' || exit; \
+	done
+	PADDOCK_SOAK_KILLS=200 swift test --skip-build --filter RunnerTests.KillTests
 
 check: ## lint the format, and check which module imports which
 	swift format lint --strict --recursive Sources Tests $(wildcard Plugins) Package.swift

@@ -147,6 +147,7 @@ let package = Package(
                 "Runner",
                 "Storage",
                 "WebClient",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -189,9 +190,19 @@ let package = Package(
             exclude: ["private-engine.sh"],
             swiftSettings: settings
         ),
+        // Decisions in a process of their own: for tests that kill it, and for Benchmarks/admission.
+        .executableTarget(
+            name: "AdmissionProgram",
+            dependencies: [
+                "DatabaseFixtures", "Entitlements", "Storage", .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/AdmissionProgram",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "EntitlementsTests",
             dependencies: [
+                "AdmissionProgram",
                 "Entitlements",
                 "DatabaseFixtures",
                 "Storage",
@@ -217,6 +228,8 @@ let package = Package(
                 .product(name: "JWTKit", package: "jwt-kit"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings
         ),

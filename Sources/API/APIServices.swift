@@ -9,16 +9,24 @@ public struct APIServices: Sendable {
     let accounts: AccountService
     let logTokens: LogTokenService
     let authenticator: Authenticator
+    let metrics: MetricsEndpoint
+    /// Whether plain http is taken as a webhook's URL.
+    let allowsHTTPWebhooks: Bool
 
-    /// - Parameter verifiers: of the kinds of JWT that are taken; none for keys alone.
+    /// - Parameters:
+    ///   - verifiers: of the kinds of JWT that are taken; none for keys alone.
+    ///   - metrics: what `/metrics` answers.
     public init(
-        database: Database, host: RunnerHost, executions: ExecutionService, verifiers: [any TokenVerifier] = []
+        database: Database, host: RunnerHost, executions: ExecutionService, verifiers: [any TokenVerifier] = [],
+        metrics: MetricsEndpoint = MetricsEndpoint(MetricRegistry()), allowsHTTPWebhooks: Bool = false
     ) {
         readiness = Readiness(database: database, host: host)
         self.executions = executions
         agents = AgentService(database: database, host: host)
         accounts = AccountService(database: database)
         logTokens = LogTokenService(database: database)
+        self.metrics = metrics
+        self.allowsHTTPWebhooks = allowsHTTPWebhooks
         authenticator = Authenticator(accounts: accounts, verifiers: verifiers)
     }
 }

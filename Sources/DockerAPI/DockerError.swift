@@ -58,6 +58,9 @@ public struct DockerError: Error, Sendable, CustomStringConvertible {
     /// Whether the Engine answered 409: a name in use, or a state that does not allow the call.
     public var isConflict: Bool { status == 409 }
 
+    /// Whether the Engine is removing that container for somebody else at this moment.
+    public var isBeingRemoved: Bool { isConflict && message.contains("already in progress") }
+
     /// Whether the Engine could not be reached, or went away during the call.
     public var isEngineAway: Bool {
         [.socketMissing, .permissionDenied, .notListening, .connectionLost, .timedOut].contains(code)

@@ -67,6 +67,9 @@ struct PaddockCommand: AsyncParsableCommand {
                     CancelCommand.self,
                 ]),
             CommandGroup(name: "Serving:", subcommands: [ServeCommand.self]),
+            CommandGroup(
+                name: "Administering a server, on its database:",
+                subcommands: [AgentsCommand.self, UsersCommand.self, KeysCommand.self, EntitlementsCommand.self]),
             CommandGroup(name: "Receipts and audit:", subcommands: [ReceiptCommand.self, AuditCommand.self]),
         ]
     )

@@ -35,7 +35,7 @@ processes() {
     for id in /proc/[0-9]*; do
         id=${id#/proc/}
         [ "$id" != $$ ] || continue
-        ! tr '\0' ' ' <"/proc/$id/cmdline" 2>/dev/null | grep -qF "$FOLDER/" || echo "$id"
+        ! grep -qF "$FOLDER/" "/proc/$id/cmdline" || echo "$id"
     done
     for file in "$FOLDER"/exec/containerd/daemon/io.containerd.runtime.v*/moby/*/init.pid; do
         [ ! -e "$file" ] || cat "$file"
@@ -45,6 +45,8 @@ processes() {
 
 clean_up() {
     local round mount
+    # Processes that go away while they are looked for, and those that are killed.
+    exec 2>/dev/null
     rm -f "$FOLDER/hang"
     for round in 1 2 3 4 5; do
         # shellcheck disable=SC2046

@@ -144,7 +144,8 @@ final class Program: Sendable {
 
     var stdoutData: Data { state.withLockedValue { $0.stdout } }
     var stdout: String { String(decoding: stdoutData, as: UTF8.self) }
-    var stderr: String { String(decoding: state.withLockedValue { $0.stderr }, as: UTF8.self) }
+    var stderrData: Data { state.withLockedValue { $0.stderr } }
+    var stderr: String { String(decoding: stderrData, as: UTF8.self) }
     var isRunning: Bool { state.withLockedValue { $0.exitCode == nil } }
 
     func signal(_ number: Int32) { kill(processID, number) }

@@ -3,8 +3,11 @@ public import Hummingbird
 
 /// What `GET /metrics` answers.
 public struct MetricsEndpoint: Sendable {
-    /// Brings gauges up to date that nobody sets in between, such as the queue's depth. It must end by itself.
+    /// Brings gauges up to date that nobody sets in between, such as the queue's depth. It ends when it is cancelled.
     public typealias Collector = @Sendable () async -> Void
+
+    /// For all collectors: Prometheus itself waits for 10 s.
+    private static let limit: Duration = .seconds(3)
 
     private let registry: MetricRegistry
     private let collectors: [Collector]
@@ -22,9 +25,24 @@ public struct MetricsEndpoint: Sendable {
     }
 
     func text() async -> String {
-        for collect in collectors { await collect() }
+        await collect()
         var process = PrometheusText()
         ProcessMetrics().write(to: &process)
         return registry.text() + process.description
+    }
+
+    private func collect() async {
+        await withTaskGroup(of: Bool.self) { group in
+            for collector in collectors {
+                group.addTask {
+                    await collector()
+                    return false
+                }
+            }
+            group.addTask { (try? await Task.sleep(for: Self.limit)) != nil }
+            var left = collectors.count
+            while left > 0, await group.next() == false { left -= 1 }
+            group.cancelAll()
+        }
     }
 }

@@ -7,6 +7,7 @@ extension HTTPField.Name {
     static let idempotencyKey = known("Idempotency-Key")
     static let idempotencyReplayed = known("Idempotency-Replayed")
     static let lastEventID = known("Last-Event-ID")
+    static let traceparent = known("traceparent")
     static let xForwardedFor = known("X-Forwarded-For")
     static let accelBuffering = known("X-Accel-Buffering")
     /// draft-ietf-httpapi-ratelimit-headers.

@@ -52,7 +52,7 @@ struct AgentRoutes {
     @Sendable
     private func create(_ call: Call) async throws -> Response {
         let caller = try call.caller
-        let body = try JSONFields(bytes: try await call.bodyBytes(), known: Self.fieldNames + ["developerId"])
+        let body = try call.fields(try await call.bodyBytes(), Self.fieldNames + ["developerId"])
         let owner = body.string("developerId", 1...200) ?? caller.userID
         let agent = try await agents.create(try fields(body), owner: owner, by: caller.userID)
         var headers = HTTPFields()
@@ -65,7 +65,7 @@ struct AgentRoutes {
         let caller = try call.caller
         let id = try call.parameter("id")
         try await mayChange(id, caller)
-        let body = try JSONFields(bytes: try await call.bodyBytes(), known: Self.fieldNames)
+        let body = try call.fields(try await call.bodyBytes(), Self.fieldNames)
         return try .json(AgentDocument(try await agents.update(id, try fields(body), by: caller.userID)))
     }
 

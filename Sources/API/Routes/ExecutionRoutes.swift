@@ -20,6 +20,7 @@ struct ExecutionRoutes {
             .get("/executions/{id}", .user(.executionsRead), show),
             .post("/executions/{id}/cancel", .user(.executionsWrite), cancel),
             .get("/executions/{id}/wait", .user(.executionsRead), wait),
+            .get("/executions/{id}/receipt", .user(.executionsRead), receipt),
             .get("/executions/{id}/events", .user(.executionsRead), events),
         ]
     }
@@ -35,7 +36,8 @@ struct ExecutionRoutes {
         let bytes = try await call.bodyBytes()
         let fields = try call.fields(
             bytes, "agentId", "input", "limits", "network", "env", "secrets", "labels", "webhookUrl")
-        let submission = try submission(fields, caller, try idempotency(call, bytes))
+        var submission = try submission(fields, caller, try idempotency(call, bytes))
+        submission.trace = call.request.headers[.traceparent].flatMap { TraceContext($0) }
         let submitted = try await executions.submit(submission)
         let id = submitted.execution.id
         var headers = HTTPFields()
@@ -62,11 +64,14 @@ struct ExecutionRoutes {
         let hosts = fields.network()
         let environment = fields.dictionary("env", atMost: 64) ?? [:]
         let labels = fields.dictionary("labels", atMost: 16) ?? [:]
-        if fields.value("secrets").map({ $0 != .null }) ?? false {
-            fields.fault("secrets", "cannot be kept by this server yet: leave them out")
-        }
-        if fields.string("webhookUrl", 1...2000) != nil {
-            fields.fault("webhookUrl", "this server sends no webhooks: leave it out")
+        let secrets = fields.dictionary("secrets", atMost: 64) ?? [:]
+        let webhook = fields.string("webhookUrl", 1...2000).flatMap { text -> WebhookURL? in
+            do {
+                return try WebhookURL(text, allowsHTTP: services.allowsHTTPWebhooks)
+            } catch {
+                fields.fault("webhookUrl", String(describing: error))
+                return nil
+            }
         }
         try fields.check()
         guard let agent, let input = fields.value("input") else { throw Problem.internalError }
@@ -75,6 +80,8 @@ struct ExecutionRoutes {
         submission.hosts = hosts
         submission.environment = environment
         submission.labels = labels
+        submission.secrets = secrets.mapValues { Array($0.utf8) }
+        submission.webhook = webhook
         submission.idempotency = idempotency
         return submission
     }
@@ -154,6 +161,12 @@ struct ExecutionRoutes {
         var headers = HTTPFields()
         headers[.connection] = "close"
         return .json(bytes: try ExecutionDocument(execution).bytes, headers: headers)
+    }
+
+    @Sendable
+    private func receipt(_ call: Call) async throws -> Response {
+        let receipt = try await executions.receipt(of: try call.parameter("id"), ownedBy: try call.caller.owner)
+        return .json(bytes: Array(receipt.utf8))
     }
 
     @Sendable

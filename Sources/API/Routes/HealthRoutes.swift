@@ -12,6 +12,7 @@ struct HealthRoutes {
                 let report = await readiness.report()
                 return try .json(report, status: report.isReady ? .ok : .serviceUnavailable)
             },
+            .open("/metrics") { [metrics = services.metrics] _ in await metrics.response() },
         ]
     }
 }

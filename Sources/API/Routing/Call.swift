@@ -75,8 +75,13 @@ struct Call: Sendable {
     /// As ``body(_:)``, of a body that was read.
     func fields(_ bytes: [UInt8], _ known: String...) throws -> JSONFields { try fields(bytes, known) }
 
-    private func fields(_ bytes: [UInt8], _ known: [String]) throws -> JSONFields {
-        try JSONFields(bytes: bytes, known: known)
+    func fields(_ bytes: [UInt8], _ known: [String]) throws -> JSONFields {
+        if let type = request.headers[.contentType], !type.lowercased().hasPrefix("application/json") {
+            throw Problem(
+                status: 415, code: "unsupported_media_type", title: "Not JSON",
+                detail: "the body must be application/json, and is announced as \(type.prefix(100))")
+        }
+        return try JSONFields(bytes: bytes, known: known)
     }
 
     /// How many a list is to have at most.

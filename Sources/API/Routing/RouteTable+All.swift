@@ -6,5 +6,6 @@ extension RouteTable {
             + AgentRoutes(services: services).routes + UserRoutes(services: services).routes
             + KeyRoutes(services: services).routes + EntitlementRoutes(services: services).routes
             + AdminRoutes(services: services).routes + HealthRoutes(services: services).routes
+            + WebRoutes().routes
     }
 }

@@ -76,8 +76,7 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
             hasBegunAnswer = false
             requests -= 1
             if closesAfterAnswer {
-                context.writeAndFlush(data, promise: promise)
-                return linger(context)
+                return writeLast(data, promise, context)
             }
             // A next request that has begun to arrive has its own deadline.
             if requests == 0, case .head = reading { waitToRead(configuration.idleTimeout, context) }
@@ -143,8 +142,19 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
             ])
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(ByteBuffer(bytes: body))), promise: nil)
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-        linger(context)
+        writeLast(wrapOutboundOut(.end(nil)), nil, context)
+    }
+
+    /// Once all is with the kernel, the client is given the time to read it.
+    private func writeLast(_ data: NIOAny, _ promise: EventLoopPromise<Void>?, _ context: ChannelHandlerContext) {
+        let written = context.eventLoop.makePromise(of: Void.self)
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        written.futureResult.whenComplete { _ in
+            let (handler, context) = bound.value
+            handler.linger(context)
+        }
+        if let promise { written.futureResult.cascade(to: promise) }
+        context.writeAndFlush(data, promise: written)
     }
 
     /// Lets the client read what was written: to close with bytes unread would take it back.

@@ -16,20 +16,7 @@ extension Facts {
         _ request: AdmissionRequest, at now: Date, _ settings: Settings, isLocking: Bool, in executor: some SQLExecutor
     ) async throws -> (facts: Facts, isKnown: Bool)? {
         let lock: SQL = isLocking ? "\(.forUpdate)" : ""
-        let rows = try await executor.query(
-            """
-            WITH account AS (SELECT * FROM accounts WHERE user_id = \(request.userID) \(lock))
-            SELECT \(Account.columns), \(User.columns), \(Tier.columns), \(Gate.State.columns), \(Rates.columns),
-                \(Agent.columns), \(Grant.columns),
-                (SELECT count(*) FROM reservations WHERE execution_id = \(request.executionID)) AS known
-            FROM account
-            JOIN users ON users.id = account.user_id
-            JOIN tiers ON tiers.number = users.tier
-            JOIN settings ON settings.id = 1
-            LEFT JOIN agents ON agents.id = \(request.agentID)
-            LEFT JOIN agent_versions AS versions ON versions.agent_id = agents.id AND versions.version = agents.version
-            LEFT JOIN grants AS rights ON rights.user_id = account.user_id AND rights.agent_id = agents.id
-            """)
+        let rows = try await executor.query(snapshot(request, lock: lock))
         // A row for each grant, or one without.
         guard let row = rows.first else { return nil }
         let agentID: String? = try row["agent_id"]
@@ -43,13 +30,31 @@ extension Facts {
         return (facts, try row["known"] != 0)
     }
 
-    /// One that is good, and of these one that is not used up by it; else the newest, for its flaw.
+    /// One statement for all that is not counted of the agent.
+    static func snapshot(_ request: AdmissionRequest, lock: SQL) -> SQL {
+        """
+        WITH account AS (SELECT * FROM accounts WHERE user_id = \(request.userID) \(lock))
+        SELECT \(Account.columns), \(User.columns), \(Tier.columns), \(Gate.State.columns), \(Rates.columns),
+            \(Agent.columns), \(Grant.columns),
+            (SELECT count(*) FROM reservations WHERE execution_id = \(request.executionID)) AS known
+        FROM account
+        JOIN users ON users.id = account.user_id
+        JOIN tiers ON tiers.number = users.tier
+        JOIN settings ON settings.id = 1
+        LEFT JOIN agents ON agents.id = \(request.agentID)
+        LEFT JOIN agent_versions AS versions ON versions.agent_id = agents.id AND versions.version = agents.version
+        LEFT JOIN grants AS rights ON rights.user_id = account.user_id AND rights.agent_id = agents.id
+        """
+    }
+
+    /// One that is good, and of these one that is not used up by it; else the newest that was not revoked, for its flaw.
     private static func best(of grants: [Grant], at now: Date, _ chainAge: Double) -> Grant? {
-        grants.min { one, other in
-            let rank = { (grant: Grant) in
-                grant.flaw(at: now, chainAge: chainAge) != nil ? 2 : grant.usesLimit != nil ? 1 : 0
-            }
-            return rank(one) != rank(other) ? rank(one) < rank(other) : one.createdAt > other.createdAt
+        let rank = { (grant: Grant) in
+            if grant.flaw(at: now, chainAge: chainAge) == nil { return grant.usesLimit == nil ? 0 : 1 }
+            return grant.revokedAt == nil ? 2 : 3
+        }
+        return grants.min { one, other in
+            rank(one) != rank(other) ? rank(one) < rank(other) : one.createdAt > other.createdAt
         }
     }
 
@@ -77,10 +82,17 @@ extension Facts {
     /// Counts what is under way of an agent that has limits of its own.
     mutating func countAgent(in executor: some SQLExecutor) async throws {
         guard let agent, agent.hasLimits else { return }
-        let hourAgo = now - 3600
+        let rows = try await executor.query(Self.counts(of: agent, since: now - 3600))
+        guard let row = rows.first else { return }
+        let oldest: Date? = try row["oldest"]
+        agentCounts = AgentCounts(
+            active: try row["active"], lastHour: try row["last_hour"], resetAt: oldest.map { $0 + 3600 })
+    }
+
+    /// Counts no further than to the agent's own limits.
+    static func counts(of agent: Agent, since hourAgo: Date) -> SQL {
         let perHour = agent.executionsPerHour ?? 0
-        let rows = try await executor.query(
-            """
+        return """
             SELECT
                 (SELECT count(*) FROM (SELECT 1 AS one FROM reservations
                     WHERE agent_id = \(agent.id) AND settled_at IS NULL LIMIT \(agent.maxConcurrent ?? 0)) AS o) AS active,
@@ -88,11 +100,7 @@ extension Facts {
                     WHERE agent_id = \(agent.id) AND admitted_at > \(hourAgo) LIMIT \(perHour)) AS l) AS last_hour,
                 (SELECT admitted_at FROM reservations WHERE agent_id = \(agent.id) AND admitted_at > \(hourAgo)
                     ORDER BY admitted_at DESC LIMIT 1 OFFSET \(max(0, perHour - 1))) AS oldest
-            """)
-        guard let row = rows.first else { return }
-        let oldest: Date? = try row["oldest"]
-        agentCounts = AgentCounts(
-            active: try row["active"], lastHour: try row["last_hour"], resetAt: oldest.map { $0 + 3600 })
+            """
     }
 }
 

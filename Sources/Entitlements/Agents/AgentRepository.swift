@@ -82,10 +82,12 @@ public struct AgentRepository: Sendable {
 
     /// Takes an agent from the list. Its versions, executions and statistics stay.
     /// - Returns: false when there is none.
-    public func delete(_ id: String, in executor: some SQLExecutor) async throws -> Bool {
-        try await executor.execute(
+    public func delete(_ id: String, by actor: String, in transaction: Transaction) async throws -> Bool {
+        let changed = try await transaction.execute(
             "UPDATE agents SET deleted_at = \(now()), is_active = \(false) WHERE id = \(id) AND deleted_at IS NULL")
-            == 1
+        guard changed == 1 else { return false }
+        try await Audit.append(by: actor, "agent.deleted", id, [String: String](), in: transaction)
+        return true
     }
 
     /// - Parameter isDeletedToo: also one that was deleted.

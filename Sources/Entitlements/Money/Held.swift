@@ -43,7 +43,8 @@ struct Held: Sendable {
         settledAt = try row["settled_at"]
         chargedCents = try row["charged_cents"] ?? 0
         refundedCents = try row["refunded_cents"]
-        isProbe = try row["breaker_probe"] == executionID
+        let probe: String? = try row["breaker_probe"]
+        isProbe = probe == executionID
     }
 
     mutating func charge(_ price: Int, _ compute: Int) {

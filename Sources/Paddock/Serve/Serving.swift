@@ -1,4 +1,5 @@
 import API
+import CoreMetrics
 import DockerAPI
 import Entitlements
 import Foundation
@@ -44,26 +45,49 @@ struct Serving {
             var executions = ExecutionService.Configuration()
             executions.admission.queue = configuration.node.queue
             executions.allowPrivate = configuration.allowPrivate
-            let services = APIServices(
+            let parts = APIServices(
                 database: database, host: host,
                 executions: ExecutionService(
                     database: database, host: host, logs: node.logs, watch: watch, configuration: executions),
-                verifiers: await verifiers())
-            let server = try APIServer(configuration.server, services: services, logger: logger) { [logger] port in
+                verifiers: await verifiers(), metrics: metrics(database),
+                allowsHTTPWebhooks: configuration.webhooks.allowsHTTP)
+            let webhooks = WebhookSender(database, configuration: configuration.webhooks, logger: logger)
+            let server = try APIServer(configuration.server, services: parts, logger: logger) { [logger] port in
                 logger.info(
                     "serving", metadata: ["address": "\(configuration.server.host)", "port": .stringConvertible(port)])
             }
             // Stopped from the last to the first: while requests come to their end, the node still runs.
+            let services: [any Service] = [
+                BackgroundService { await watch.run() },
+                BackgroundService { await webhooks.run() },
+                BackgroundService { await Housekeeping(database: database).run() },
+                NodeService(node: node),
+                server,
+            ]
             let group = ServiceGroup(
-                configuration: .init(
-                    services: [.init(service: NodeService(node: node)), .init(service: server)], logger: logger))
+                configuration: .init(services: services.map { .init(service: $0) }, logger: logger))
             try await runUntilSignal(group)
         }
     }
 
+    /// Once a process: what is measured from now on goes there.
+    private func metrics(_ database: Database) -> MetricsEndpoint {
+        let registry = MetricRegistry()
+        MetricsSystem.bootstrap(registry)
+        return MetricsEndpoint(
+            registry,
+            collectors: [
+                { await RunnerMetrics.measureQueue(of: database) }, { await Webhooks(database).measure() },
+            ])
+    }
+
     private func verifiers() async -> [any TokenVerifier] {
-        guard let secret = configuration.jwtSecret else { return [] }
-        return [await HMACTokenVerifier(secret: secret, longestLife: configuration.jwtExpiry)]
+        var verifiers: [any TokenVerifier] = []
+        if let secret = configuration.jwtSecret {
+            verifiers.append(await HMACTokenVerifier(secret: secret, longestLife: configuration.jwtExpiry))
+        }
+        if let jwks = configuration.jwks { verifiers.append(JWKSTokenVerifier(jwks)) }
+        return verifiers
     }
 
     /// The first start makes an administrator. The key is shown on stdout, and nowhere in the log.

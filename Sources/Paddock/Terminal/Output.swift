@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Glibc
+import Runner
 
 /// How data is printed.
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
@@ -21,6 +22,10 @@ enum Output {
     static func json(_ value: some Encodable) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.dateEncodingStrategy = .custom { date, encoder in
+            var container = encoder.singleValueContainer()
+            try container.encode(date.rfc3339)
+        }
         try write([UInt8](try encoder.encode(value)) + [UInt8(ascii: "\n")])
     }
 }

@@ -140,6 +140,9 @@ extension Execution: Encodable {
 extension Date {
     /// RFC 3339 in UTC with milliseconds.
     public var rfc3339: String {
-        formatted(.iso8601.year().month().day().timeZone(separator: .omitted).time(includingFractionalSeconds: true))
+        // The style cuts off what is below a millisecond, and a double can lie a little below a whole one.
+        let whole = Date(timeIntervalSince1970: (timeIntervalSince1970 * 1000).rounded() / 1000 + 0.000_1)
+        return whole.formatted(
+            .iso8601.year().month().day().timeZone(separator: .omitted).time(includingFractionalSeconds: true))
     }
 }

@@ -13,6 +13,9 @@ public protocol ExecutionKeeper: Sendable {
     /// - Throws: when the sandbox must stay as it is.
     func hasEnded(_ finished: FinishedExecution) async throws
 
+    /// Takes the log again from its beginning, as the Engine has kept it.
+    func recovering() -> any LogSink
+
     /// Told of each step that the run has taken; it waits for this.
     func reached(_ step: ExecutionStep)
 }

@@ -81,8 +81,7 @@ extension ExecutionRun {
             return nil
         } catch let error as DockerError {
             // Gone, or being removed by somebody else.
-            let isGoing = error.isConflict && error.message.contains("already in progress")
-            return error.isNotFound || isGoing ? nil : error
+            return error.isNotFound || error.isBeingRemoved ? nil : error
         } catch {
             return nil
         }
@@ -120,6 +119,13 @@ extension ExecutionRun {
             }
         } else if let startedAt = found.startedAt {
             execution.usage.wallMs = Int(Date().timeIntervalSince(startedAt) * 1000)
+        }
+        if found.isRecovered {
+            execution.notes.append(
+                .init(
+                    code: .logRecovered,
+                    message: "the connection to it was lost, and the rest of its log read from the Engine's own: "
+                        + "the newline of a line longer than 16 KiB may be missing"))
         }
         if found.log.droppedBytes > 0 {
             execution.notes.append(

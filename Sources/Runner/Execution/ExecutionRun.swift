@@ -26,6 +26,8 @@ struct ExecutionRun: Sendable {
         var runtime: String?
         var log = LogLimiter(limit: 0)
         var policy: PolicyEvidence?
+        /// Its log was read from what the Engine has kept.
+        var isRecovered = false
     }
 
     let found = NIOLockedValueBox(Found())

@@ -25,15 +25,13 @@ public struct ExecutionRunner: Sendable {
     ) async -> FinishedExecution {
         let run = ExecutionRun(
             request: request, host: host, sink: sink, egressSink: egressSink, keeper: keeper, pool: pool)
-        let finished = await uncancelled(control) { await run.toEnd(control) }
-        RunnerMetrics.spent(run.trace)
-        return finished
+        return await uncancelled(control) { await run.toEnd(control) }
     }
 
     /// Goes on with an execution whose runner has died: its agent runs, or has ended meanwhile.
     /// - Parameters:
     ///   - launch: as the runner before had it written down.
-    ///   - sink: gets the log from its beginning, as the Engine has kept it.
+    ///   - sink: told when it ends; the log goes where the keeper says.
     public func adopt(
         _ request: ExecutionRequest, _ launch: Launch, control: ExecutionControl, sink: any LogSink,
         keeper: any ExecutionKeeper

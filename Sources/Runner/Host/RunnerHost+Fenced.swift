@@ -31,12 +31,19 @@ extension RunnerHost {
 
     func removeContainer(_ id: String) async { try? await client.removeContainer(id, force: true) }
 
+    /// Its name is free when this returns.
     /// - Throws: what the Engine said, but for one that is not there.
     func removeSandbox(named name: String) async throws {
-        do {
-            try await client.removeContainer(name, force: true)
-        } catch let error as DockerError where error.isNotFound {
-            return
+        let deadline = ContinuousClock.now + .seconds(30)
+        while true {
+            do {
+                return try await client.removeContainer(name, force: true)
+            } catch let error as DockerError where error.isNotFound {
+                return
+            } catch let error as DockerError where error.isBeingRemoved && .now < deadline {
+                // Begun by a runner that has died, or by our own look around.
+                try await Task.sleep(for: .milliseconds(50))
+            }
         }
     }
 }

@@ -178,7 +178,10 @@ public final class LogJournal: Sendable {
     }
 
     private func finish(_ item: (entry: Entry, batches: [LogBatch]), _ error: (any Error)?) {
-        if error == nil { for batch in item.batches { item.entry.live.publish(batch) } }
+        if error == nil {
+            for batch in item.batches { item.entry.live.publish(batch) }
+            RunnerMetrics.stored(logBytes: item.batches.reduce(0) { $0 + $1.bytes })
+        }
         let key = ObjectIdentifier(item.entry)
         let waiters: [CheckedContinuation<Void, any Error>] = state.withLockedValue { state in
             if let error { item.entry.failure.withLockedValue { $0 = error } }

@@ -12,10 +12,14 @@ public struct LogReader: AsyncSequence, Sendable {
     let followed: FollowedLog?
     let repository: LogRepository
 
-    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(reader: self, offset: offset) }
+    public func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(reader: self, mark: follows ? RunnerMetrics.Follower() : nil, offset: offset)
+    }
 
     public struct AsyncIterator: AsyncIteratorProtocol {
         fileprivate let reader: LogReader
+        /// Counts it for as long as it is there.
+        fileprivate let mark: RunnerMetrics.Follower?
         /// Where to go on: every byte before it has been given.
         public private(set) var offset: Int64
 

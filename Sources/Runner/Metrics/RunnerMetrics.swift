@@ -1,16 +1,17 @@
-public import Foundation
+import Entitlements
+import Foundation
 import Metrics
 public import Storage
 
 /// The measuring points of executions. Labels are names of the contract's, so their number is bounded.
 public enum RunnerMetrics {
     /// A part of an execution's way. Each ends where the next one begins.
-    public enum Stage: String, Sendable {
+    enum Stage: String, Sendable {
         /// Waiting for a node.
         case queue
-        /// The sandbox is made, up to its init's report, or one that was prepared ahead is taken.
+        /// The sandbox is made and started, or taken from those that are prepared.
         case prepare
-        /// What the kernel holds is compared with the policy.
+        /// Its init reports, and what the kernel holds is compared with the policy.
         case verify
         /// From then on until the agent has its input.
         case launch
@@ -22,38 +23,22 @@ public enum RunnerMetrics {
         case remove
     }
 
-    public static func spent(_ duration: Duration, in stage: Stage) {
+    static func spent(_ duration: Duration, in stage: Stage) {
         Timer(label: "paddock.execution.stage.duration", dimensions: [("stage", stage.rawValue)])
             .record(duration: max(.zero, duration))
     }
 
     /// An execution was claimed.
-    public static func claimed(createdAt: Date) {
+    static func claimed(createdAt: Date) {
         spent(.seconds(Date().timeIntervalSince(createdAt)), in: .queue)
     }
 
     /// An execution's end is stored.
-    public static func ended(_ status: Execution.Status, _ reason: Execution.Reason?) {
+    static func ended(_ status: Execution.Status, _ reason: Execution.Reason?) {
         Counter(
             label: "paddock.executions.ended",
             dimensions: [("status", status.rawValue), ("reason", reason?.rawValue ?? "none")]
         ).increment()
-    }
-
-    /// How long each stage took, of an execution that has ended.
-    static func spent(_ trace: StageTrace) {
-        let at = Dictionary(uniqueKeysWithValues: trace.marks.map { ($0.stage, $0.at) })
-        func record(_ stage: Stage, from: Duration?, to: Duration?) {
-            if let from, let to { spent(to - from, in: stage) }
-        }
-        let ready = at[.taken] ?? at[.reported]
-        let verified = at[.checked] ?? at[.verified]
-        record(.prepare, from: .zero, to: ready)
-        record(.verify, from: ready, to: verified)
-        record(.launch, from: verified, to: at[.launched])
-        record(.run, from: at[.launched], to: at[.trailer])
-        record(.end, from: at[.trailer], to: at[.accounted])
-        record(.remove, from: at[.accounted], to: at[.removed])
     }
 
     /// An execution was launched in a sandbox that was prepared ahead, or had to wait for its own.
@@ -74,14 +59,23 @@ public enum RunnerMetrics {
 
     static func waiting(_ count: Int) { Meter(label: "paddock.pool.size").set(count) }
 
+    static func admitted() { Counter(label: "paddock.admissions").increment() }
+
+    static func denied(_ denial: Denial) {
+        Counter(
+            label: "paddock.admission.denials",
+            dimensions: [("rule", denial.rule?.name ?? "none"), ("code", denial.code.rawValue)]
+        ).increment()
+    }
+
     static func stored(logBytes: Int64) { Counter(label: "paddock.log.bytes").increment(by: logBytes) }
 
     static func running(_ count: Int) { Meter(label: "paddock.executions.active").set(count) }
 
-    /// One more follower of a log, or one less.
-    public static func follower(isNew: Bool) {
-        let meter = Meter(label: "paddock.log.followers")
-        if isNew { meter.increment() } else { meter.decrement() }
+    /// Somebody who follows a log, for as long as it lives.
+    final class Follower: Sendable {
+        init() { Meter(label: "paddock.log.followers").increment() }
+        deinit { Meter(label: "paddock.log.followers").decrement() }
     }
 
     /// Brings the queue's gauges up to date; they are NaN while the database is away.

@@ -21,20 +21,24 @@ public struct ExecutionCanceller: Sendable {
     public func cancel(
         _ id: ExecutionID, actor: String, grace: Duration? = nil, reason: String? = nil
     ) async throws -> StoredExecution? {
-        try await database.transaction(isolation: .readCommitted) { transaction in
-            guard let before = try await queue.find(id.description, locked: true, in: transaction) else { return nil }
-            if before.state.isEnd || before.cancellation != nil { return before }
+        let (execution, isEnded) = try await database.transaction(isolation: .readCommitted) {
+            transaction -> (StoredExecution?, Bool) in
+            guard let before = try await queue.find(id.description, locked: true, in: transaction) else {
+                return (nil, false)
+            }
+            if before.state.isEnd || before.cancellation != nil { return (before, false) }
             let ended = Execution.ended(before, .canceled, .canceled, Self.message(reason))
             let after = try await queue.cancel(
                 id.description, ending: try ended.text, grace: grace, reason: reason, in: transaction)
             try await AuditLog.append(
                 actor: actor, action: "execution.cancel_requested", subject: before.id,
                 detail: JSONValue.object(["reason": reason.map { .string($0) } ?? .null]).text, in: transaction)
-            if after?.state.isEnd == true {
-                try await ExecutionEnd.record(before, ended, actor: actor, in: transaction)
-            }
-            return after
+            let isEnded = after?.state.isEnd == true
+            if isEnded { try await ExecutionEnd.record(before, ended, actor: actor, in: transaction) }
+            return (after, isEnded)
         }
+        if isEnded { RunnerMetrics.ended(.canceled, .canceled) }
+        return execution
     }
 
     /// What a canceled execution says of its end.

@@ -1,3 +1,4 @@
+import Entitlements
 import Storage
 
 /// What belongs to the end of an execution beside its row: written in the transaction that ends it, wherever that is.
@@ -5,16 +6,22 @@ enum ExecutionEnd {
     /// - Parameters:
     ///   - execution: as it was before its end.
     ///   - ended: its document; nil for one whose request cannot be read.
+    ///   - usage: nil when no code of the agent's has run.
     ///   - actor: who ended it: a node, a user.
     static func record(
-        _ execution: StoredExecution, _ ended: Execution?, actor: String, in transaction: Transaction
+        _ execution: StoredExecution, _ ended: Execution?, usage: StoredUsage? = nil, actor: String,
+        in transaction: Transaction
     ) async throws {
+        try await Settlement().settle(
+            execution.id, state: ended?.status.stored ?? .lost, reason: ended?.reason?.rawValue, usage: usage,
+            in: transaction)
         let detail: JSONValue = .object([
             "status": .string((ended?.status ?? .lost).rawValue),
             "reason": ended?.reason.map { .string($0.rawValue) } ?? .null,
             "exitCode": ended?.exitCode.map { .integer(Int64($0)) } ?? .null,
         ])
         try await SecretBox.remove(execution.id, in: transaction)
+        try await Webhooks.enqueue(execution.id, in: transaction)
         try await AuditLog.append(
             actor: actor, action: "execution.finished", subject: execution.id, detail: detail.text, in: transaction)
     }

@@ -41,6 +41,7 @@ public final class Node: Sendable {
     private struct State {
         var active: [String: Active] = [:]
         var isStopping = false
+        var leavesAtOnce = false
     }
 
     public let logs: LogHub
@@ -68,9 +69,15 @@ public final class Node: Sendable {
     }
 
     /// Claims nothing more. ``run()`` returns when what runs has ended, or ``Configuration/stopLimit`` has passed: what
-    /// still runs goes on in the Engine, and the next node with this state folder takes it over.
+    /// still runs goes on in the Engine, and the next node with this state folder takes it over. Called a second time, it
+    /// leaves all of that to the next one at once.
     public func stop() {
-        state.withLockedValue { $0.isStopping = true }
+        let leavesAtOnce = state.withLockedValue { state in
+            state.leavesAtOnce = state.isStopping
+            state.isStopping = true
+            return state.leavesAtOnce
+        }
+        if leavesAtOnce { logger.info("leaving at once") } else { logger.info("stopping") }
         wake.up()
         pool?.stop()
     }
@@ -94,8 +101,9 @@ public final class Node: Sendable {
         }
         logs.journal.close()
         // What a database that is away does not take, the next node reads from the Engine's own log.
+        let limit = state.withLockedValue { $0.leavesAtOnce ? .zero : Self.flushLimit }
         let timer = Task {
-            try await Task.sleep(for: Self.flushLimit)
+            try await Task.sleep(for: limit)
             storing.cancel()
         }
         await storing.value
@@ -110,6 +118,8 @@ public final class Node: Sendable {
     private func claimAgainAndAgain() async {
         while !isStopping {
             do {
+                // What is claimed while the Engine is away could only fail.
+                _ = try await host.client.ping()
                 while !isStopping, state.withLockedValue({ $0.active.count }) < configuration.slots,
                     let claim = try await store.claim()
                 {
@@ -135,6 +145,7 @@ public final class Node: Sendable {
             guard state.active[id] == nil else { return false }
             state.active[id] = Active(
                 lease: claim.lease, control: control, grace: .seconds(ticket.limits.graceSeconds))
+            RunnerMetrics.running(state.active.count)
             return true
         }
         guard isNew else { return }
@@ -147,7 +158,10 @@ public final class Node: Sendable {
             } catch {
                 logger.error("an execution could not be ended", metadata: ["execution": "\(id)", "error": "\(error)"])
             }
-            state.withLockedValue { _ = $0.active.removeValue(forKey: id) }
+            state.withLockedValue { state in
+                state.active.removeValue(forKey: id)
+                RunnerMetrics.running(state.active.count)
+            }
             wake.up()
         }
     }
@@ -273,7 +287,7 @@ public final class Node: Sendable {
 
     private func waitForActive() async {
         let deadline = ContinuousClock.now + configuration.stopLimit
-        while state.withLockedValue({ !$0.active.isEmpty }), ContinuousClock.now < deadline {
+        while state.withLockedValue({ !$0.active.isEmpty && !$0.leavesAtOnce }), ContinuousClock.now < deadline {
             await wake.wait(atMost: min(.seconds(1), deadline - .now))
         }
     }

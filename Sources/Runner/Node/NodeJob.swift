@@ -29,11 +29,11 @@ struct NodeJob: Sendable {
         let hashing = log.position.offset == 0 ? HashingSink(passingTo: log) : nil
         let keeper = NodeKeeper(
             store: store, lease: lease, request: request, log: log, hashing: hashing,
-            keys: KeyFolder(stateFolder: host.folder.path), repository: logs.repository)
+            keys: KeyFolder(stateFolder: host.folder.path), repository: logs.repository,
+            clock: claim.execution.launch == nil ? StageClock() : nil)
         let runner = ExecutionRunner(host: host, pool: pool)
         if let launch = try claim.launch {
-            _ = await runner.adopt(
-                request, launch, control: control, sink: RecoveredLog(log, passingTo: hashing ?? log), keeper: keeper)
+            _ = await runner.adopt(request, launch, control: control, sink: log, keeper: keeper)
         } else {
             _ = await runner.run(request, control: control, sink: hashing ?? log, keeper: keeper)
         }
@@ -41,6 +41,8 @@ struct NodeJob: Sendable {
 
     /// Ends one that cannot be begun.
     private func fail(_ error: any Error) async throws {
+        // Not its own failure: it is begun, or gone on with, when the Engine is back.
+        if let error = error as? DockerError, error.isEngineAway { throw error }
         let reason: Execution.Reason = error is ImageError ? .imageError : .engineError
         guard let ended = Execution.ended(claim.execution, .failed, reason, String(describing: error)) else {
             throw error

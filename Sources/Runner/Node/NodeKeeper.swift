@@ -14,6 +14,8 @@ struct NodeKeeper: ExecutionKeeper {
     let hashing: HashingSink?
     let keys: KeyFolder
     let repository: LogRepository
+    /// nil for one that an earlier life has begun.
+    let clock: StageClock?
 
     private var limits: Limits { request.limits }
 
@@ -60,7 +62,12 @@ struct NodeKeeper: ExecutionKeeper {
         }
     }
 
-    func reached(_ step: ExecutionStep) { store.watch?(step, lease.executionID) }
+    func recovering() -> any LogSink { RecoveredLog(log, passingTo: hashing ?? log) }
+
+    func reached(_ step: ExecutionStep) {
+        clock?.reached(step)
+        store.watch?(step, lease.executionID)
+    }
 }
 
 /// Leaves out what is stored already of a log that comes again from its beginning.

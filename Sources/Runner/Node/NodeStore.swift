@@ -19,7 +19,7 @@ struct NodeStore: Sendable {
     private static let slack: Duration = .seconds(300)
 
     func claim() async throws -> ExecutionQueue.Claim? {
-        try await database.transaction(isolation: .readCommitted) { transaction in
+        let claim = try await database.transaction(isolation: .readCommitted) { transaction in
             let claim = try await queue.claim(for: name, startingWithin: Self.startLimit, in: transaction)
             if let claim {
                 try await audit("execution.claimed", claim.lease, ["fence": claim.lease.fence], transaction)
@@ -27,6 +27,8 @@ struct NodeStore: Sendable {
             }
             return claim
         }
+        if let claim { RunnerMetrics.claimed(createdAt: claim.execution.createdAt) }
+        return claim
     }
 
     /// What this node has claimed and not ended, in this life or an earlier one.
@@ -75,7 +77,7 @@ struct NodeStore: Sendable {
                     if let receipt {
                         try await StoredReceipt.store(receipt, of: lease.executionID, in: transaction)
                     }
-                    try await ExecutionEnd.record(before, execution, actor: name, in: transaction)
+                    try await ExecutionEnd.record(before, execution, usage: stored, actor: name, in: transaction)
                     watch?(.writingEnding, lease.executionID)
                 }
             } catch let error as QueueError where error.code == .leaseLost {
@@ -83,6 +85,7 @@ struct NodeStore: Sendable {
                 guard try await find(lease.executionID)?.ending == ending else { throw error }
             }
         }
+        RunnerMetrics.ended(execution.status, execution.reason)
     }
 
     /// Ends what nobody looks after any more.
@@ -96,11 +99,13 @@ struct NodeStore: Sendable {
             // A request that cannot be read has an end too.
             let ended = Execution.ended(execution, status, reason, message)
             let ending = try ended.text
-            try await database.transaction(isolation: .readCommitted) { transaction in
+            let isEnded = try await database.transaction(isolation: .readCommitted) { transaction in
                 let isEnded = try await queue.endOverdue(
                     execution, as: status.stored, ending: ending, in: transaction)
                 if isEnded { try await ExecutionEnd.record(execution, ended, actor: name, in: transaction) }
+                return isEnded
             }
+            if isEnded { RunnerMetrics.ended(status, reason) }
         }
     }
 

@@ -2,7 +2,7 @@ public import Entitlements
 public import Foundation
 public import Storage
 
-/// Users, keys, rights and what everybody may have: changed with an entry in the audit trail.
+/// Users, keys, rights and what everybody may have, for whoever asks for them.
 public struct AccountService: Sendable {
     private let database: Database
     private let users = UserRepository()
@@ -46,17 +46,6 @@ public struct AccountService: Sendable {
     public func setAccess(_ id: String, _ change: AccessChange, by actor: String) async throws -> Access {
         try await database.transaction(isolation: .readCommitted) { transaction in
             try await users.setAccess(id, change, by: actor, in: transaction)
-            var detail: [String: JSONValue] = [:]
-            if let tier = change.tier { detail["tier"] = .integer(Int64(tier)) }
-            if let suspended = change.suspended { detail["suspended"] = .bool(suspended) }
-            if let balance = change.balanceCents { detail["balanceCents"] = .integer(Int64(balance)) }
-            for (name, field) in [
-                ("monthlyLimitCents", change.monthlyLimitCents), ("executionsPerHour", change.executionsPerHour),
-                ("executionsPerDay", change.executionsPerDay), ("maxConcurrent", change.maxConcurrent),
-            ] {
-                if case .set(let value) = field { detail[name] = value.map { .integer(Int64($0)) } ?? .null }
-            }
-            try await note("access.changed", id, by: actor, detail, in: transaction)
         }
         return try await access(of: id)
     }
@@ -69,11 +58,9 @@ public struct AccountService: Sendable {
         expiresAt: Date?, by actor: String
     ) async throws -> APIKeyRepository.New {
         try await database.transaction(isolation: .readCommitted) { transaction in
-            let new = try await keys.create(
+            try await keys.create(
                 userID: userID, name: name, role: role, scopes: scopes, requestLimit: requestLimit,
-                expiresAt: expiresAt, in: transaction)
-            try await note("key.created", new.key.id, by: actor, ["userId": .string(userID)], in: transaction)
-            return new
+                expiresAt: expiresAt, by: actor, in: transaction)
         }
     }
 
@@ -88,9 +75,7 @@ public struct AccountService: Sendable {
             throw Self.notFound("key", id)
         }
         let isRevoked = try await database.transaction(isolation: .readCommitted) { transaction in
-            guard try await keys.revoke(id, in: transaction) else { return false }
-            try await note("key.revoked", id, by: actor, ["userId": .string(key.userID)], in: transaction)
-            return true
+            try await keys.revoke(id, by: actor, in: transaction)
         }
         guard isRevoked else { throw Self.notFound("key", id) }
     }
@@ -106,7 +91,8 @@ public struct AccountService: Sendable {
         try await database.transaction { transaction in
             guard try await users.list(limit: 1, in: transaction).elements.isEmpty else { return nil }
             let admin = try await users.ensure("usr_admin", role: .admin, in: transaction)
-            let new = try await keys.create(userID: admin.id, name: "first", requestLimit: 0, in: transaction)
+            let new = try await keys.create(
+                userID: admin.id, name: "first", requestLimit: 0, by: "paddock", in: transaction)
             try await note("user.created", admin.id, by: "paddock", ["role": .string("admin")], in: transaction)
             return new.text
         }
@@ -124,20 +110,15 @@ public struct AccountService: Sendable {
         userID: String, agentID: String, expiresAt: Date?, uses: Int?, by actor: String
     ) async throws -> Grant {
         try await database.transaction(isolation: .readCommitted) { transaction in
-            let grant = try await grants.grant(
+            try await grants.grant(
                 userID: userID, agentID: agentID, expiresAt: expiresAt, usesLimit: uses, by: actor, in: transaction)
-            try await note("entitlement.granted", userID, by: actor, ["agentId": .string(agentID)], in: transaction)
-            return grant
         }
     }
 
     /// - Throws: ``Refusal`` with `not_found` when there was none.
     public func revoke(userID: String, agentID: String, by actor: String) async throws {
         let count = try await database.transaction(isolation: .readCommitted) { transaction in
-            let count = try await grants.revoke(userID: userID, agentID: agentID, in: transaction)
-            guard count > 0 else { return 0 }
-            try await note("entitlement.revoked", userID, by: actor, ["agentId": .string(agentID)], in: transaction)
-            return count
+            try await grants.revoke(userID: userID, agentID: agentID, by: actor, in: transaction)
         }
         guard count > 0 else { throw Self.notFound("entitlement", "of \(userID) to \(agentID)") }
     }
@@ -147,14 +128,11 @@ public struct AccountService: Sendable {
     /// Stops or starts admitting. Again changes nothing.
     public func setPaused(_ isPaused: Bool, by actor: String, reason: String?) async throws {
         try await database.transaction(isolation: .readCommitted) { transaction in
-            let hasChanged =
-                isPaused
-                ? try await gate.pause(by: actor, reason: reason, at: Date(), in: transaction)
-                : try await gate.resume(in: transaction)
-            guard hasChanged else { return }
-            try await note(
-                isPaused ? "admission.paused" : "admission.resumed", "admission", by: actor,
-                ["reason": reason.map { .string($0) } ?? .null], in: transaction)
+            if isPaused {
+                try await gate.pause(by: actor, reason: reason, in: transaction)
+            } else {
+                try await gate.resume(by: actor, in: transaction)
+            }
         }
     }
 

@@ -88,9 +88,7 @@ public struct AgentService: Sendable {
         try apply(fields, to: &draft)
         try await pin(image, in: &draft)
         return try await database.transaction(isolation: .readCommitted) { [draft] transaction in
-            let agent = try await agents.create(draft, ownerID: owner, in: transaction)
-            try await note("agent.created", agent, by: actor, in: transaction)
-            return agent
+            try await agents.create(draft, ownerID: owner, by: actor, in: transaction)
         }
     }
 
@@ -103,30 +101,16 @@ public struct AgentService: Sendable {
         try apply(fields, to: &draft)
         if let image = fields.dockerImage { try await pin(image, in: &draft) }
         return try await database.transaction(isolation: .readCommitted) { [draft] transaction in
-            let agent = try await agents.update(id, to: draft, in: transaction)
-            try await note("agent.changed", agent, by: actor, in: transaction)
-            return agent
+            try await agents.update(id, to: draft, by: actor, in: transaction)
         }
     }
 
     /// It can no longer be run or listed; its executions stay.
     public func delete(_ id: String, by actor: String) async throws {
-        let agent = try await find(id)
         let isDeleted = try await database.transaction(isolation: .readCommitted) { transaction in
-            guard try await agents.delete(id, in: transaction) else { return false }
-            try await note("agent.deleted", agent, by: actor, in: transaction)
-            return true
+            try await agents.delete(id, by: actor, in: transaction)
         }
         guard isDeleted else { throw Self.notFound(id) }
-    }
-
-    private func note(_ action: String, _ agent: Agent, by actor: String, in transaction: Transaction) async throws {
-        let detail: JSONValue = .object([
-            "version": .integer(Int64(agent.version.number)), "image": .string(agent.version.dockerImage),
-            "digest": .string(agent.version.imageDigest),
-        ])
-        try await AuditLog.append(
-            actor: actor, action: action, subject: agent.id, detail: detail.text, in: transaction)
     }
 
     static func notFound(_ id: String) -> Refusal { Refusal(.notFound, "there is no agent \(id)") }

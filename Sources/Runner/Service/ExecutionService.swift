@@ -25,6 +25,7 @@ public final class ExecutionService: Sendable {
     private let admission: Admission
     private let configuration: Configuration
     private let bell: SubmissionBell
+    private let secrets: SecretBox
     /// Keys whose requests are being answered here.
     private let inFlight = NIOLockedValueBox<Set<String>>([])
 
@@ -40,6 +41,7 @@ public final class ExecutionService: Sendable {
         queue = ExecutionQueue(configuration.admission.queue)
         admission = Admission(configuration.admission)
         bell = SubmissionBell(database)
+        secrets = SecretBox(stateFolder: host.folder.path)
     }
 
     // MARK: Submitting
@@ -90,8 +92,8 @@ public final class ExecutionService: Sendable {
     ) async throws -> Submitted {
         let hosts = try submission.normalizedHosts()
         let input = String(decoding: try submission.input.serialized(), as: UTF8.self)
-        let result = try await database.transaction(isolation: .readCommitted) { transaction -> Submitted in
-            if let known = try await known(submission, id, in: transaction) { return known }
+        let outcome = try await database.transaction(isolation: .readCommitted) { transaction -> Outcome in
+            if let known = try await known(submission, id, in: transaction) { return .submitted(known) }
             let request = AdmissionRequest(
                 executionID: id.description, userID: submission.userID, agentID: submission.agentID,
                 limits: submission.limits, hosts: hosts, patience: configuration.patience)
@@ -101,15 +103,41 @@ public final class ExecutionService: Sendable {
                 if let runtime = runtimes[reservation.runtime ?? ""] { try Self.check(ticket, on: runtime) }
                 return String(decoding: try JSONEncoder().encode(ticket), as: UTF8.self)
             }
-            if case .denied(let denial) = decision { throw denial }
-            try await ExecutionList().label(id.description, submission.labels, in: transaction)
-            try await AuditLog.append(
-                actor: submission.userID, action: "execution.submitted", subject: id.description,
-                detail: JSONValue.object(["agentId": .string(submission.agentID)]).text, in: transaction)
-            return Submitted(execution: try await required(id, in: transaction), isReplayed: false)
+            if case .denied(let denial) = decision {
+                // Committed, for the audit trail. The key stays free.
+                if let key = submission.idempotency?.key {
+                    try await IdempotencyKeys().release(key, of: submission.userID, in: transaction)
+                }
+                return .denied(denial)
+            }
+            try await write(submission, id, in: transaction)
+            return .submitted(Submitted(execution: try await required(id, in: transaction), isReplayed: false))
         }
-        if !result.isReplayed { bell.ring() }
-        return result
+        switch outcome {
+        case .denied(let denial):
+            RunnerMetrics.denied(denial)
+            throw denial
+        case .submitted(let submitted):
+            guard !submitted.isReplayed else { return submitted }
+            RunnerMetrics.admitted()
+            bell.ring()
+            return submitted
+        }
+    }
+
+    private enum Outcome: Sendable {
+        case submitted(Submitted)
+        case denied(Denial)
+    }
+
+    /// What belongs to an execution beside its row.
+    private func write(_ submission: Submission, _ id: ExecutionID, in transaction: Transaction) async throws {
+        try await ExecutionList().label(id.description, submission.labels, in: transaction)
+        try await secrets.store(submission.secrets, for: id, in: transaction)
+        if let webhook = submission.webhook {
+            try await Webhooks.register(
+                webhook, for: id.description, userID: submission.userID, trace: submission.trace, in: transaction)
+        }
     }
 
     private func required(_ id: ExecutionID, in executor: some SQLExecutor) async throws -> StoredExecution {
@@ -222,6 +250,18 @@ public final class ExecutionService: Sendable {
                 return try await find(id, of: userID)
             }
         }
+    }
+
+    /// Its signed receipt, as JSON.
+    /// - Throws: ``Refusal``: `conflict` before its end, `not_found` for one that no node took.
+    public func receipt(of id: String, ownedBy userID: String?) async throws -> String {
+        let stored = try await find(id, of: userID)
+        guard let execution = ExecutionID(id) else { throw Self.notFound(id) }
+        if let receipt = try await StoredReceipt.find(execution, in: database) { return receipt }
+        guard stored.state.isEnd else {
+            throw Refusal(.conflict, "execution \(id) has not ended: its receipt is made at its end")
+        }
+        throw Refusal(.notFound, "there is no receipt of \(id): it ended before a node had a sandbox for it")
     }
 
     public func log(of id: ExecutionID) -> ExecutionLog {

@@ -13,13 +13,13 @@ public final class Readiness: Sendable {
         public let detail: String
 
         private enum CodingKeys: String, CodingKey {
-            case status, detail
+            case status, message
         }
 
         public func encode(to encoder: any Encoder) throws {
             var container = encoder.container(keyedBy: CodingKeys.self)
             try container.encode(isUsable ? "ok" : "failed", forKey: .status)
-            try container.encode(detail, forKey: .detail)
+            try container.encode(detail, forKey: .message)
         }
     }
 
@@ -36,7 +36,7 @@ public final class Readiness: Sendable {
 
         public func encode(to encoder: any Encoder) throws {
             var container = encoder.container(keyedBy: CodingKeys.self)
-            try container.encode(isReady ? "ready" : isStopping ? "stopping" : "not_ready", forKey: .status)
+            try container.encode(isReady ? "ready" : "unready", forKey: .status)
             try container.encode(checks, forKey: .checks)
         }
     }

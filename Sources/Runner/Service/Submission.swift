@@ -22,6 +22,12 @@ public struct Submission: Sendable {
     public var hosts: [String]?
     public var environment: [String: String] = [:]
     public var labels: [String: String] = [:]
+    /// By name; what the agent finds in files.
+    public var secrets: [String: [UInt8]] = [:]
+    /// Where its end is told.
+    public var webhook: WebhookURL?
+    /// The caller's part of a trace.
+    public var trace: TraceContext?
     public var idempotency: Idempotency?
 
     public init(userID: String, agentID: String, input: JSONValue) {
@@ -35,6 +41,8 @@ extension Submission {
     private static let environmentCount = 64
     private static let environmentBytes = 64 << 10
     private static let labelCount = 16
+    private static let secretCount = 64
+    private static let secretBytes = 256 << 10
 
     /// - Throws: ``Refusal`` with everything that is wrong.
     func validate() throws {
@@ -50,6 +58,14 @@ extension Submission {
             check(Self.isVariable(name), "/env", "'\(name.prefix(64))' is no name of a variable")
             check(!name.hasPrefix("PADDOCK_"), "/env/\(name)", "names that begin with PADDOCK_ are Paddock's own")
             check(!value.utf8.contains(0), "/env/\(name)", "must not hold U+0000")
+        }
+        check(secrets.count <= Self.secretCount, "/secrets", "must be at most \(Self.secretCount)")
+        let sealed = secrets.reduce(0) { $0 + $1.value.count }
+        check(sealed <= Self.secretBytes, "/secrets", "must have at most \(Self.secretBytes >> 10) KiB in all")
+        for name in secrets.keys.sorted() {
+            check(
+                Self.isSecret(name), "/secrets", "'\(name.prefix(64))' must be 1 to 64 letters, digits, '_', '.' or '-'"
+            )
         }
         check(labels.count <= Self.labelCount, "/labels", "must be at most \(Self.labelCount)")
         for (name, value) in labels.sorted(by: { $0.key < $1.key }) {
@@ -78,6 +94,11 @@ extension Submission {
     public static func isLabel(_ name: String) -> Bool {
         (1...63).contains(name.utf8.count)
             && name.utf8.allSatisfy { isLetterOrDigit($0) || Array("._/-".utf8).contains($0) }
+    }
+
+    private static func isSecret(_ name: String) -> Bool {
+        (1...64).contains(name.utf8.count) && name != "." && name != ".."
+            && name.utf8.allSatisfy { isLetterOrDigit($0) || Array("._-".utf8).contains($0) }
     }
 
     private static func isVariable(_ name: String) -> Bool {

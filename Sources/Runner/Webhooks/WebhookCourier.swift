@@ -1,5 +1,6 @@
 import Foundation
 import NIOConcurrencyHelpers
+import Storage
 import WebClient
 
 /// Makes one attempt at a webhook: looks the name up, checks where it leads, and posts to exactly that address.
@@ -90,10 +91,12 @@ struct WebhookCourier: Sendable {
 
     // MARK: What
 
-    /// `{"type":"execution.ended","timestamp":…,"data":EXECUTION}`: the same bytes in each attempt.
+    /// `{"type":"execution.STATUS","timestamp":…,"data":EXECUTION}`: the same bytes in each attempt.
     static func body(of webhook: ClaimedWebhook) -> [UInt8] {
-        let head = #"{"type":"execution.ended","timestamp":"\#(webhook.endedAt.rfc3339)","data":"#
-        return Array(head.utf8) + Array(webhook.ending.utf8) + Array("}".utf8)
+        let execution = webhook.execution
+        let time = (execution.finishedAt ?? execution.createdAt).rfc3339
+        let head = #"{"type":"execution.\#(execution.state.rawValue)","timestamp":"\#(time)","data":"#
+        return Array(head.utf8) + Array((execution.ending ?? "{}").utf8) + Array("}".utf8)
     }
 
     private func post(

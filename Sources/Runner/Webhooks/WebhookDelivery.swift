@@ -41,15 +41,13 @@ public struct WebhookDelivery: Sendable {
 /// A webhook that one sender has taken, for one attempt.
 struct ClaimedWebhook: Sendable {
     let id: String
-    let executionID: String
+    /// As it ended.
+    let execution: StoredExecution
     let userID: String
     let url: String
     let trace: String?
     /// Counts from 1, and is the claim's fence.
     let attempt: Int
-    /// JSON; the execution as it ended.
-    let ending: String
-    let endedAt: Date
 }
 
 /// What came of an attempt.

@@ -149,7 +149,7 @@ public final class WebhookSender: Sendable {
         logger.notice(
             "a webhook was not delivered",
             metadata: [
-                "webhook": "\(webhook.id)", "execution": "\(webhook.executionID)", "attempt": "\(webhook.attempt)",
+                "webhook": "\(webhook.id)", "execution": "\(webhook.execution.id)", "attempt": "\(webhook.attempt)",
                 "error": "\(failure)", "next": "\(pause.map { "\($0)" } ?? "none")",
                 "trace": "\(webhook.trace ?? "none")",
             ])

@@ -99,14 +99,12 @@ public struct Webhooks: Sendable {
                 RETURNING id, execution_id, user_id, url, trace, attempts
                 """)
             guard let row = rows.first else { return nil }
-            let executionID: String = try row["execution_id"]
-            let ended = try await transaction.query(
-                "SELECT ending, finished_at FROM executions WHERE id = \(executionID)")
-            guard let execution = ended.first else { return nil }
+            guard let execution = try await ExecutionQueue().find(try row["execution_id"], in: transaction) else {
+                return nil
+            }
             return ClaimedWebhook(
-                id: try row["id"], executionID: executionID, userID: try row["user_id"], url: try row["url"],
-                trace: try row["trace"], attempt: try row["attempts"], ending: try execution["ending"],
-                endedAt: try execution["finished_at"])
+                id: try row["id"], execution: execution, userID: try row["user_id"], url: try row["url"],
+                trace: try row["trace"], attempt: try row["attempts"])
         }
     }
 

@@ -41,6 +41,12 @@ public struct IdempotencyKeys: Sendable {
         return try row["fingerprint"] == fingerprint ? .known(executionID: row["execution_id"]) : .mismatch
     }
 
+    /// Gives a key back that this transaction has taken: what it was for was denied.
+    public func release(_ key: String, of userID: String, in transaction: Transaction) async throws {
+        try await transaction.execute(
+            "DELETE FROM idempotency_keys WHERE user_id = \(userID) AND idempotency_key = \(key)")
+    }
+
     /// Forgets keys that are too old to count.
     public func removeExpired(in executor: some SQLExecutor) async throws {
         try await executor.execute(

@@ -99,6 +99,17 @@ struct MetricsTests {
         withExtendedLifetime(pipes) {}
     }
 
+    @Test("come in time, however long something takes to be measured", .timeLimit(.minutes(1)))
+    func collectors() async throws {
+        let registry = MetricRegistry()
+        let endpoint = MetricsEndpoint(
+            registry,
+            collectors: [
+                { Meter(label: "quick", factory: registry).set(5) }, { try? await Task.sleep(for: .seconds(600)) },
+            ])
+        #expect(try PrometheusReader(await endpoint.text()).value("quick") == 5)
+    }
+
     @Test("of requests name the route's template and the status, and never the path", .timeLimit(.minutes(1)))
     func requests() async throws {
         let router = Router()

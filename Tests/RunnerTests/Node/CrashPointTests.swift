@@ -44,6 +44,7 @@ struct CrashPointTests {
             #expect(sandboxes.count == 1 || isBegunAgain && sandboxes.count == 2, "\(sandboxes)")
             #expect(Set(sandboxes.map(\.name)).count == 1, "one fence: \(sandboxes)")
             #expect(fixture.history.overlaps.isEmpty)
+            try await fixture.expectEachEndedOnce()
             // What the first one had in the state folder is gone too.
             try await eventually(within: .seconds(10)) { try fixture.runners().count == 1 }
             await second.stop()

@@ -152,6 +152,19 @@ struct NodeFixture: Sendable {
         return try #require(try JSONSerialization.jsonObject(with: Data(ending.utf8)) as? [String: Any])
     }
 
+    /// The audit trail, which is written with each ending, has one of each execution, and nobody has changed it.
+    func expectEachEndedOnce() async throws {
+        let endings = try await database.query(
+            """
+            SELECT executions.id, count(entries.subject) AS number FROM executions LEFT JOIN (
+                SELECT subject, action FROM audit UNION ALL SELECT subject, action FROM audit_pending) AS entries
+                ON entries.subject = executions.id AND entries.action = 'execution.finished'
+            GROUP BY executions.id
+            """)
+        for ending in endings { #expect(try ending["number"] as Int == 1, "the endings of an execution") }
+        _ = try await AuditTrail(database).verify()
+    }
+
     func log(_ id: ExecutionID) async throws -> [LogRecord] {
         try await LogHub(database, logger: .silent).read(id, follows: false).reduce(into: []) { $0 += $1 }
     }

@@ -115,6 +115,8 @@ struct NodeTests {
                 let records = try await fixture.log(id)
                 #expect(records.isWhole())
                 #expect(records.text == text)
+                let notes = try await fixture.ended(id)["notes"] as? [[String: String]]
+                #expect(notes?.map { $0["code"] } == ["log_recovered"])
                 let receipt = try #require(try await StoredReceipt.find(id, in: fixture.database))
                 let keys = try KeyFolder(stateFolder: fixture.folder).verificationKeys()
                 let signed = try SignedReceipt(parsing: Array(receipt.utf8)).verified(with: keys)

@@ -27,7 +27,7 @@ struct WebhookTests {
                 #expect(sent.traceID == trace.traceID)
                 #expect(sent.parentID != trace.parentID)
                 let body = try JSONValue(parsing: Array(request.body.utf8))
-                #expect(body["type"] == .string("execution.ended"))
+                #expect(body["type"] == .string("execution.succeeded"))
                 #expect(body["data"]?["id"] == .string(id))
                 #expect(body["data"]?["message"] == .string("ä"))
             }

@@ -48,9 +48,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 json.dumps({"path": self.path, "signed": signed, "headers": headers, "body": body.decode()}),
                 flush=True,
             )
-        if not signed:
-            return self.answer(401)
         kind, _, rest = self.path.partition("?")[0].strip("/").partition("/")
+        # A slow one is another user's, whose secret is not ours.
+        if not signed and kind != "slow":
+            return self.answer(401)
         if kind == "fail":
             return self.answer(500 if count <= int(rest) else 200)
         if kind == "redirect":

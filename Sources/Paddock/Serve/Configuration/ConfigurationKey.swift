@@ -66,7 +66,16 @@ struct ConfigurationKey: Sendable {
             about: "secret of JWTs signed with HS256, at least 32 bytes; without it they are not taken", isSecret: true),
         .init(
             name: "auth.jwtExpiry", variable: "JWT_EXPIRY", standard: "7d",
-            about: "longest time that a JWT may be valid from now on; one whose exp is later is refused"),
+            about: "longest time that such a JWT may be valid from now on; one whose exp is later is refused"),
+        .init(
+            name: "auth.jwks", variable: "PADDOCK_JWKS", standard: "",
+            about: "file or https URL of a JWKS; with it JWTs signed with RS256, ES256 or EdDSA are taken"),
+        .init(
+            name: "auth.audience", variable: "PADDOCK_JWT_AUDIENCE", standard: "",
+            about: "what a JWT of the JWKS must be meant for, separated by commas"),
+        .init(
+            name: "auth.issuer", variable: "PADDOCK_JWT_ISSUER", standard: "",
+            about: "who must have issued a JWT of the JWKS"),
     ]
 
     static let storage: [ConfigurationKey] = [
@@ -92,6 +101,12 @@ struct ConfigurationKey: Sendable {
         .init(
             name: "queue.capacity", variable: "PADDOCK_QUEUE_CAPACITY", standard: "10000",
             about: "executions that may wait"),
+        .init(
+            name: "logs.retention", variable: "PADDOCK_LOG_RETENTION", standard: "30d",
+            about: "how long logs are kept after their execution's end"),
+        .init(
+            name: "webhooks.allowHTTP", variable: "PADDOCK_WEBHOOKS_ALLOW_HTTP", standard: "false",
+            about: "send webhooks to plain http too: whoever is on the way reads outputs"),
         .init(
             name: "egress.allowPrivate", variable: "PADDOCK_EGRESS_ALLOW_PRIVATE", standard: "",
             about: "private ranges that allowed hosts may be in, such as 10.0.0.0/8, separated by commas"),

@@ -11,6 +11,7 @@ struct ServeConfiguration {
     let logLevel: Logger.Level
     let jwtSecret: String?
     let jwtExpiry: Duration
+    let jwks: JWKSVerifier.Configuration?
     let databaseURL: String?
     let database: Database.Configuration
     let docker: DockerClient.Configuration
@@ -19,6 +20,7 @@ struct ServeConfiguration {
     let node: Node.Configuration
     /// CIDR.
     let allowPrivate: [String]
+    let webhooks: WebhookSender.Configuration
 
     /// - Throws: what is wrong, with the key's name and where it was said.
     init(_ sources: ConfigurationSources, environment: [String: String]) throws {
@@ -32,6 +34,7 @@ struct ServeConfiguration {
             throw sources.wrong("auth.jwtSecret", "at least 32 bytes, such as: openssl rand -base64 48")
         }
         jwtExpiry = try sources.duration("auth.jwtExpiry")
+        jwks = try Self.jwks(sources)
         databaseURL = sources["database.url"]
         // Read to see that it is one; the folder is not needed for that.
         _ = try DatabaseLocation(url: databaseURL, stateFolder: "/")
@@ -47,14 +50,31 @@ struct ServeConfiguration {
         node.stopLimit = try sources.duration("node.stopTimeout")
         node.queue.capacity = try sources.integer("queue.capacity", 1...10_000_000)
         node.pool = try Self.pool(sources)
+        node.retention.age = try sources.duration("logs.retention")
         self.node = node
         allowPrivate = sources.list("egress.allowPrivate")
+        var webhooks = WebhookSender.Configuration()
+        webhooks.allowsHTTP = try sources.flag("webhooks.allowHTTP")
         for range in allowPrivate {
             do {
+                webhooks.allowPrivate.append(try AddressRange(range))
                 _ = try EgressPolicy(rules: [EgressRule("example.com")], allowedPrivate: [AddressRange(range)])
             } catch {
                 throw sources.wrong("egress.allowPrivate", "private ranges: \(error)")
             }
+        }
+        self.webhooks = webhooks
+    }
+
+    private static func jwks(_ sources: ConfigurationSources) throws -> JWKSVerifier.Configuration? {
+        guard let source = sources["auth.jwks"] else { return nil }
+        do {
+            var jwks = JWKSVerifier.Configuration(try JWKSource(source))
+            jwks.audiences = Set(sources.list("auth.audience"))
+            jwks.issuer = sources["auth.issuer"]
+            return jwks
+        } catch {
+            throw sources.wrong("auth.jwks", "a file or an https URL: \(error)")
         }
     }
 

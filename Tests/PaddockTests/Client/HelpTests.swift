@@ -1,0 +1,26 @@
+import Foundation
+import Testing
+
+@Suite("The command line's help")
+struct HelpTests {
+    @Test("groups the commands", .timeLimit(.minutes(1)))
+    func groups() async throws {
+        let help = try Program.paddock(["--help"])
+        #expect(try await help.exitCode() == 0)
+        #expect(help.stdout.contains("ON A SERVER (PADDOCK_URL, PADDOCK_TOKEN)"))
+        for command in ["run", "submit", "ps", "show", "logs", "wait", "cancel", "receipt", "doctor"] {
+            #expect(help.stdout.contains("\n  \(command) "), "\(command)")
+        }
+    }
+
+    /// bash reads its script; the other shells are looked for.
+    @Test("completes in bash, zsh and fish", .timeLimit(.minutes(1)), arguments: ["bash", "zsh", "fish"])
+    func completion(_ shell: String) async throws {
+        let script = try Program.paddock(["--generate-completion-script", shell])
+        #expect(try await script.exitCode() == 0)
+        #expect(script.stdout.contains("submit") && script.stdout.contains("idempotency-key"))
+        guard FileManager.default.isExecutableFile(atPath: "/usr/bin/\(shell)") else { return }
+        let check = try Program("/usr/bin/\(shell)", ["-n"], input: script.stdoutData)
+        #expect(try await check.exitCode() == 0, "\(check.stderr)")
+    }
+}
