@@ -50,6 +50,11 @@ package final class PrivateEngine: Sendable {
     /// SIGTERM, and waits until it has gone.
     package func stop() async throws { try await send("stop") }
 
+    /// SIGSTOP: it answers nothing until ``resume()``.
+    package func hang() async throws { try await send("hang") }
+
+    package func resume() async throws { try await send("resume") }
+
     /// Whether every start of a container waits from now on.
     package func hangInStart(_ hangs: Bool) throws {
         let file = URL(filePath: folder + "/hang")

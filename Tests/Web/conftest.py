@@ -68,6 +68,10 @@ class Server:
         def read(stream):
             for line in stream:
                 self.log.append(line)
+                # Printed once, at the first start; before or after it serves.
+                key = re.search(r"pdk_[0-9a-z]{12}_[0-9a-z]{52}", line)
+                if key:
+                    self.key = key.group(0)
                 lines.put(line)
             lines.put(None)
 
@@ -80,9 +84,6 @@ class Server:
                 raise AssertionError(f"the server does not serve:\n{''.join(self.log)}") from None
             if line is None:
                 raise AssertionError(f"the server has ended:\n{''.join(self.log)}")
-            key = re.search(r"pdk_[0-9a-z]{12}_[0-9a-z]{52}", line)
-            if key:
-                self.key = key.group(0)
             port = re.search(r'"port":"?(\d+)', line)
             if '"serving"' in line and port:
                 self.port = int(port.group(1))
@@ -131,7 +132,7 @@ def server():
 
 @pytest.fixture(scope="session")
 def admin(server):
-    assert server.key, f"the first start printed no key:\n{''.join(server.log)}"
+    until(lambda: server.key, "the first start prints a key", limit=10)
     with Client(server, server.key) as client:
         me = client.get("/api/v1/users/me").json()["id"]
         # The tests run more than a tier allows.

@@ -57,7 +57,7 @@ def test_signing_out_forgets_the_key(signed_in):
 
 def test_an_agent_is_run_from_its_form_and_watched(signed_in, agent):
     page = signed_in
-    page.get_by_role("link", name="Agents").click()
+    page.get_by_role("link", name="Agents", exact=True).click()
     page.get_by_role("link", name="writer").click()
     page.get_by_label("Count").fill("5")
     page.get_by_label("Pause").fill("0.2")

@@ -69,7 +69,7 @@ struct ExecutionRoutes {
             do {
                 return try WebhookURL(text, allowsHTTP: services.allowsHTTPWebhooks)
             } catch {
-                fields.fault("webhookUrl", String(describing: error))
+                fields.fault("webhookUrl", "\(error)")
                 return nil
             }
         }

@@ -1,9 +1,10 @@
 public import Foundation
 
-/// Counts events of the last while, in at most 361 slots however many there are.
+/// Counts events of the last while, in at most 1,081 slots however many there are.
 ///
 /// An event counts from when it happened until its whole slot, a 360th of the window, is older than the window. So the
-/// limit holds for every span of the window's length, and room comes back at most one slot late.
+/// limit holds for every span of the window's length, and room comes back at most one slot late. It holds as well when
+/// the clock steps back, by up to the window's length: what no longer counts is remembered for that long.
 public struct SlidingWindow: Sendable, Equatable {
     private struct Slot: Sendable, Equatable {
         let number: Int
@@ -73,11 +74,14 @@ public struct SlidingWindow: Sendable, Equatable {
         }
     }
 
-    /// Counts one, and forgets what no longer counts.
+    /// Counts one.
     public mutating func add(at now: Date) {
-        slots = Array(counting(now))
+        let present = slot(now)
+        slots = slots.filter {
+            $0.number >= present - 2 * Self.slotsInWindow && $0.number <= present + Self.slotsInWindow
+        }
         // Behind the clock that was ahead, slots stay in order.
-        let number = max(slot(now), slots.last?.number ?? Int.min)
+        let number = max(present, slots.last?.number ?? Int.min)
         if slots.last?.number == number {
             slots[slots.endIndex - 1].count += 1
         } else {

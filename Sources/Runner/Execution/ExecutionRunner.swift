@@ -25,7 +25,9 @@ public struct ExecutionRunner: Sendable {
     ) async -> FinishedExecution {
         let run = ExecutionRun(
             request: request, host: host, sink: sink, egressSink: egressSink, keeper: keeper, pool: pool)
-        return await uncancelled(control) { await run.toEnd(control) }
+        let finished = await uncancelled(control) { await run.toEnd(control) }
+        RunnerMetrics.spent(run.trace)
+        return finished
     }
 
     /// Goes on with an execution whose runner has died: its agent runs, or has ended meanwhile.

@@ -67,7 +67,7 @@ extension StageTrace.Stage {
     var step: ExecutionStep? {
         switch self {
         case .created: .created
-        case .started, .taken: .started
+        case .started: .started
         case .launched: .frameSent
         case .trailer: .trailerSeen
         case .exited: .exited

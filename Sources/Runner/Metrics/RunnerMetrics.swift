@@ -9,7 +9,7 @@ public enum RunnerMetrics {
     enum Stage: String, Sendable {
         /// Waiting for a node.
         case queue
-        /// The sandbox is made and started, or taken from those that are prepared.
+        /// The sandbox is made, up to its init's report, or one that was prepared ahead is taken.
         case prepare
         /// Its init reports, and what the kernel holds is compared with the policy.
         case verify
@@ -41,6 +41,31 @@ public enum RunnerMetrics {
         ).increment()
     }
 
+    static func admitted() { Counter(label: "paddock.admissions").increment() }
+
+    static func denied(_ denial: Denial) {
+        Counter(
+            label: "paddock.admission.denials",
+            dimensions: [("rule", denial.rule?.name ?? "none"), ("code", denial.code.rawValue)]
+        ).increment()
+    }
+
+    /// How long each stage took, of an execution that has ended.
+    static func spent(_ trace: StageTrace) {
+        let at = Dictionary(uniqueKeysWithValues: trace.marks.map { ($0.stage, $0.at) })
+        func record(_ stage: Stage, from: Duration?, to: Duration?) {
+            if let from, let to { spent(to - from, in: stage) }
+        }
+        let ready = at[.taken] ?? at[.reported]
+        let verified = at[.checked] ?? at[.verified]
+        record(.prepare, from: .zero, to: ready)
+        record(.verify, from: ready, to: verified)
+        record(.launch, from: verified, to: at[.launched])
+        record(.run, from: at[.launched], to: at[.trailer])
+        record(.end, from: at[.trailer], to: at[.accounted])
+        record(.remove, from: at[.accounted], to: at[.removed])
+    }
+
     /// An execution was launched in a sandbox that was prepared ahead, or had to wait for its own.
     static func launched(isWarm: Bool) {
         Counter(label: "paddock.pool.launches", dimensions: [("start", isWarm ? "warm" : "cold")]).increment()
@@ -58,15 +83,6 @@ public enum RunnerMetrics {
     }
 
     static func waiting(_ count: Int) { Meter(label: "paddock.pool.size").set(count) }
-
-    static func admitted() { Counter(label: "paddock.admissions").increment() }
-
-    static func denied(_ denial: Denial) {
-        Counter(
-            label: "paddock.admission.denials",
-            dimensions: [("rule", denial.rule?.name ?? "none"), ("code", denial.code.rawValue)]
-        ).increment()
-    }
 
     static func stored(logBytes: Int64) { Counter(label: "paddock.log.bytes").increment(by: logBytes) }
 

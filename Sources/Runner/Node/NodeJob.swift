@@ -29,8 +29,7 @@ struct NodeJob: Sendable {
         let hashing = log.position.offset == 0 ? HashingSink(passingTo: log) : nil
         let keeper = NodeKeeper(
             store: store, lease: lease, request: request, log: log, hashing: hashing,
-            keys: KeyFolder(stateFolder: host.folder.path), repository: logs.repository,
-            clock: claim.execution.launch == nil ? StageClock() : nil)
+            keys: KeyFolder(stateFolder: host.folder.path), repository: logs.repository)
         let runner = ExecutionRunner(host: host, pool: pool)
         if let launch = try claim.launch {
             _ = await runner.adopt(request, launch, control: control, sink: log, keeper: keeper)

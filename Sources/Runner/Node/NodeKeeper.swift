@@ -14,8 +14,6 @@ struct NodeKeeper: ExecutionKeeper {
     let hashing: HashingSink?
     let keys: KeyFolder
     let repository: LogRepository
-    /// nil for one that an earlier life has begun.
-    let clock: StageClock?
 
     private var limits: Limits { request.limits }
 
@@ -65,7 +63,6 @@ struct NodeKeeper: ExecutionKeeper {
     func recovering() -> any LogSink { RecoveredLog(log, passingTo: hashing ?? log) }
 
     func reached(_ step: ExecutionStep) {
-        clock?.reached(step)
         store.watch?(step, lease.executionID)
     }
 }

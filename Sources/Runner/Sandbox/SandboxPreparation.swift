@@ -17,6 +17,9 @@ struct SandboxPreparation: Sendable {
     /// For as long as the sandbox is there, where nothing else tells whose it is.
     var care: HostFacts.Care?
 
+    /// Longest that the Engine may still be busy with what a runner that died had told it.
+    private static let conflictLimit: Duration = .seconds(30)
+
     /// - Throws: `DockerError`, ``SandboxEnded``, ``PolicyNotHeld``, `StateFolder.Failure`.
     func prepare(_ trace: StageTrace) async throws -> PreparedSandbox {
         let policy = try await makePolicy()
@@ -60,12 +63,17 @@ struct SandboxPreparation: Sendable {
     private func create(
         _ policy: SandboxPolicy, _ trace: StageTrace
     ) async throws -> (Sandbox, LogFrames.AsyncIterator) {
-        do {
-            return try await Sandbox.create(policy, name: name, client: host.client, trace)
-        } catch let error as DockerError where error.isConflict && labels[RunnerHost.Label.fence] != nil {
-            // The last words of a runner that died under the same lease: no frame was ever sent there.
-            try await host.removeSandbox(named: name)
-            return try await Sandbox.create(policy, name: name, client: host.client, trace)
+        let deadline = ContinuousClock.now + Self.conflictLimit
+        let isFenced = labels[RunnerHost.Label.fence] != nil
+        while true {
+            do {
+                return try await Sandbox.create(policy, name: name, client: host.client, trace)
+            } catch let error as DockerError where error.isConflict && isFenced && .now < deadline {
+                // A runner that died under the same lease has made it, or is being served still: the name is taken then
+                // before there is anything to remove. No frame was ever sent there.
+                try await host.removeSandbox(named: name)
+                try await Task.sleep(for: .milliseconds(20))
+            }
         }
     }
 }

@@ -57,6 +57,17 @@ public final class ExecutionService: Sendable {
     /// - Throws: ``Refusal``, `Denial`, `DatabaseError`, `CancellationError`: nothing is written then, but with the
     ///   database's `commit_unknown`.
     public func submit(_ submission: Submission) async throws -> Submitted {
+        do {
+            let submitted = try await submitOnce(submission)
+            if !submitted.isReplayed { RunnerMetrics.admitted() }
+            return submitted
+        } catch let denial as Denial {
+            RunnerMetrics.denied(denial)
+            throw denial
+        }
+    }
+
+    private func submitOnce(_ submission: Submission) async throws -> Submitted {
         try submission.validate()
         guard let idempotency = submission.idempotency else { return try await admit(submission) }
         let key = "\(submission.userID) \(idempotency.key)"

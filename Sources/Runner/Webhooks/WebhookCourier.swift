@@ -92,17 +92,17 @@ struct WebhookCourier: Sendable {
     // MARK: What
 
     /// `{"type":"execution.STATUS","timestamp":…,"data":EXECUTION}`: the same bytes in each attempt.
-    static func body(of webhook: ClaimedWebhook) -> [UInt8] {
+    static func body(of webhook: ClaimedWebhook) throws -> [UInt8] {
         let execution = webhook.execution
         let time = (execution.finishedAt ?? execution.createdAt).rfc3339
         let head = #"{"type":"execution.\#(execution.state.rawValue)","timestamp":"\#(time)","data":"#
-        return Array(head.utf8) + Array((execution.ending ?? "{}").utf8) + Array("}".utf8)
+        return Array(head.utf8) + (try ExecutionDocument(execution).bytes) + Array("}".utf8)
     }
 
     private func post(
         _ webhook: ClaimedWebhook, to url: WebhookURL, at addresses: [IPAddress], _ secret: WebhookSecret
     ) async throws -> WebhookOutcome {
-        let body = Self.body(of: webhook)
+        let body = try Self.body(of: webhook)
         let timestamp = Int(Date().timeIntervalSince1970)
         var request = WebRequest("POST", url.description)
         request.body = body

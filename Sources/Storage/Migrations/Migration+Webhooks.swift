@@ -1,7 +1,7 @@
 extension Migration {
     /// Webhooks: what is to be told to whom at an execution's end, each attempt at it, and the key that signs.
     static let webhooks = Migration(
-        5, "webhooks",
+        6, "webhooks",
         [
             """
             CREATE TABLE webhook_deliveries (

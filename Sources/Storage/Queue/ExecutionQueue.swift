@@ -7,7 +7,8 @@
 public struct ExecutionQueue: Sendable {
     /// How the queue is bounded.
     public struct Configuration: Sendable {
-        /// Executions that may wait. Submissions that are under way at the same time may exceed it by their own number.
+        /// Executions that may wait. Submissions that are under way at the same time may exceed it by their own number,
+        /// and those of other processes by what they submit in a quarter of a second.
         public var capacity = 10_000
         /// How long a claim holds without a heartbeat, which is due at a third of it.
         public var lease: Duration = .seconds(30)
@@ -46,6 +47,7 @@ public struct ExecutionQueue: Sendable {
     public static let changed: StaticString = "paddock_changed"
 
     let configuration: Configuration
+    private let depth = QueueDepth()
 
     public init(_ configuration: Configuration = Configuration()) { self.configuration = configuration }
 
@@ -60,13 +62,18 @@ public struct ExecutionQueue: Sendable {
     @discardableResult
     public func submit(_ submission: Submission, in transaction: Transaction) async throws -> Bool {
         let (user, priority) = (submission.userID, submission.priority)
+        let waiting: SQL =
+            depth.mustCount(capacity: configuration.capacity)
+            ? """
+            (SELECT count(*) FROM (
+                SELECT 1 AS one FROM executions WHERE state = 'queued' LIMIT \(configuration.capacity)) AS q)
+            """ : "CAST(NULL AS BIGINT)"
         // ORDER BY and not max(): one step in the index, whatever PostgreSQL believes about the number of rows.
         let rows = try await transaction.query(
             """
             SELECT
                 (SELECT count(*) FROM executions WHERE id = \(submission.id)) AS known,
-                (SELECT count(*) FROM (
-                    SELECT 1 AS one FROM executions WHERE state = 'queued' LIMIT \(configuration.capacity)) AS q) AS waiting,
+                \(waiting) AS waiting,
                 (SELECT turn FROM executions WHERE fence > 0 AND priority = \(priority)
                     ORDER BY turn DESC LIMIT 1) AS served,
                 (SELECT turn FROM executions WHERE fence > 0 AND user_id = \(user) AND priority = \(priority)
@@ -75,10 +82,13 @@ public struct ExecutionQueue: Sendable {
                     ORDER BY turn DESC LIMIT 1) AS user_waiting
             """)
         guard let now = rows.first, try now["known"] == 0 else { return false }
-        guard try now["waiting"] < configuration.capacity else {
-            throw QueueError(
-                code: .queueFull, message: "\(configuration.capacity) executions wait, and no more may: try again later"
-            )
+        if let waiting: Int = try now["waiting"] {
+            depth.counted(waiting)
+            guard waiting < configuration.capacity else {
+                throw QueueError(
+                    code: .queueFull,
+                    message: "\(configuration.capacity) executions wait, and no more may: try again later")
+            }
         }
         let served: Int = try now["served"] ?? 0
         let last: Int = max(try now["user_served"] ?? -1, try now["user_waiting"] ?? -1)
@@ -89,6 +99,7 @@ public struct ExecutionQueue: Sendable {
                 \(submission.request), \(.now), \(.now) + \(submission.patience.wholeMilliseconds))
             ON CONFLICT (id) DO NOTHING
             """)
+        if inserted == 1 { depth.submitted() }
         return inserted == 1
     }
 

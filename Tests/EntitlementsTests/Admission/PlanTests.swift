@@ -31,7 +31,7 @@ struct PlanTests {
             for statement in statements {
                 let explain: SQL = backend == .sqlite ? "EXPLAIN QUERY PLAN" : "EXPLAIN"
                 let rows = try await world.database.query("\(explain) \(statement)")
-                let lines: [String] = try rows.map { try $0[backend == .sqlite ? "detail" : "query plan"] }
+                let lines: [String] = try rows.map { try $0[backend == .sqlite ? "detail" : "QUERY PLAN"] }
                 let scans = lines.filter { line in
                     let isScan = line.contains("Seq Scan on") || line.hasPrefix("SCAN ")
                     return isScan && ["reservations", "executions", "ledger"].contains { line.contains($0) }

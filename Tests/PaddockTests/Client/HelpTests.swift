@@ -8,7 +8,7 @@ struct HelpTests {
         let help = try Program.paddock(["--help"])
         #expect(try await help.exitCode() == 0)
         #expect(help.stdout.contains("ON A SERVER (PADDOCK_URL, PADDOCK_TOKEN)"))
-        for command in ["run", "submit", "ps", "show", "logs", "wait", "cancel", "receipt", "doctor"] {
+        for command in ["run", "serve", "submit", "ps", "show", "logs", "wait", "cancel", "receipt", "doctor"] {
             #expect(help.stdout.contains("\n  \(command) "), "\(command)")
         }
     }

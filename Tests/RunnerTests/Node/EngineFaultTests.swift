@@ -73,6 +73,44 @@ struct EngineFaultTests {
         }
     }
 
+    /// - Parameter signal: that ends the Engine.
+    @Test(
+        "that restarts while agents write, and restores: their logs are what they wrote", .timeLimit(.minutes(5)),
+        arguments: [SIGKILL, SIGTERM])
+    func restartsUnderWriters(signal: Int32) async throws {
+        let agent = NumberedAgent(lines: 15000, pause: 0.02)
+        try await withFixture(.sqlite, Self.liveRestore) { engine, fixture in
+            let node = try fixture.process(stopLimit: 30)
+            var ids: [ExecutionID] = []
+            for _ in 0..<2 { ids.append(try await fixture.submit(fixture.ticket(agent.script))) }
+            for id in ids { try await eventually { try await !fixture.log(id).isEmpty } }
+            if signal == SIGKILL { try await engine.kill() } else { try await engine.stop() }
+            try await engine.start(Self.liveRestore)
+            for id in ids { try await agent.expectSucceeded(id, fixture, fixture.ended(id, within: .seconds(60))) }
+            await node.stop()
+        }
+    }
+
+    @Test("that hangs: what runs goes on, and nothing is lost when it answers again", .timeLimit(.minutes(5)))
+    func hangs() async throws {
+        let agent = NumberedAgent(lines: 300, pause: 1)
+        try await withFixture { engine, fixture in
+            let node = try fixture.process(stopLimit: 30)
+            let running = try await fixture.submit(fixture.ticket(agent.script))
+            try await eventually { try await !fixture.log(running).isEmpty }
+            try await engine.hang()
+            let waiting = try await fixture.submit(fixture.ticket(agent.script))
+            // Longer than the agent needs.
+            try await Task.sleep(for: .seconds(6))
+            #expect(try await !fixture.stored(running).state.isEnd)
+            try await engine.resume()
+            for id in [running, waiting] {
+                try await agent.expectSucceeded(id, fixture, fixture.ended(id, within: .seconds(60)))
+            }
+            await node.stop()
+        }
+    }
+
     @Test("that goes away together with it: the next one ends truly what they ran", .timeLimit(.minutes(5)))
     func bothAway() async throws {
         try await withFixture(.sqlite, Self.liveRestore) { engine, fixture in

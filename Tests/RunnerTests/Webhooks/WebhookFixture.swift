@@ -103,6 +103,8 @@ final class WebhookReceiver: Sendable {
     struct Request: Decodable, Sendable {
         let path: String
         let signed: Bool
+        /// What Standard Webhooks' own library says; nil where it is not installed.
+        let library: Bool?
         let headers: [String: String]
         let body: String
     }
@@ -119,7 +121,11 @@ final class WebhookReceiver: Sendable {
         let output = Pipe()
         input = Pipe()
         process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/python3")
+        // With the Python packages that scripts/setup.sh installs, where it has.
+        let own = URL(filePath: #filePath).deletingLastPathComponent().appending(
+            path: "../../../.build/python/bin/python")
+        let hasOwn = FileManager.default.isExecutableFile(atPath: own.path)
+        process.executableURL = hasOwn ? own : URL(filePath: "/usr/bin/python3")
         let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "receiver.py").path
         process.arguments = [script, secret] + (tls.map { [$0.certificate, $0.key] } ?? [])
         process.standardInput = input

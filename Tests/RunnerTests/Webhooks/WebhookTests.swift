@@ -20,6 +20,7 @@ struct WebhookTests {
                 #expect(delivery.attempts.first?.failure == nil)
                 let request = try #require(fixture.receiver.requests.first)
                 #expect(request.signed)
+                #expect(request.library != false)
                 #expect(request.path == "/ok?x=1")
                 #expect(request.headers["content-type"] == "application/json")
                 #expect(request.headers["webhook-id"] == delivery.id)

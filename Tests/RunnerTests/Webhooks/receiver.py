@@ -16,9 +16,25 @@ import sys
 import threading
 import time
 
+try:
+    from standardwebhooks import Webhook, WebhookVerificationError
+except ImportError:
+    Webhook = None
+
 SECRET = sys.argv[1]
 seen = {}
 lock = threading.Lock()
+
+
+def library_agrees(headers, body):
+    """The same question to Standard Webhooks' own library; None where it is not installed."""
+    if Webhook is None:
+        return None
+    try:
+        Webhook(SECRET).verify(body, headers)
+        return True
+    except WebhookVerificationError:
+        return False
 
 
 def is_signed(headers, body):
@@ -45,7 +61,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with lock:
             count = seen[self.path] = seen.get(self.path, 0) + 1
             print(
-                json.dumps({"path": self.path, "signed": signed, "headers": headers, "body": body.decode()}),
+                json.dumps(
+                    {
+                        "path": self.path,
+                        "signed": signed,
+                        "library": library_agrees(headers, body),
+                        "headers": headers,
+                        "body": body.decode(),
+                    }
+                ),
                 flush=True,
             )
         kind, _, rest = self.path.partition("?")[0].strip("/").partition("/")

@@ -49,8 +49,8 @@ struct ServeConfiguration {
         node.slots = try sources.integer("node.slots", 0...10_000)
         node.stopLimit = try sources.duration("node.stopTimeout")
         node.queue.capacity = try sources.integer("queue.capacity", 1...10_000_000)
-        node.pool = try Self.pool(sources)
         node.retention.age = try sources.duration("logs.retention")
+        node.pool = try Self.pool(sources)
         self.node = node
         allowPrivate = sources.list("egress.allowPrivate")
         var webhooks = WebhookSender.Configuration()

@@ -12,7 +12,20 @@ extension PostgresConnection {
     }
 
     func run(_ text: String, binds: [Statement.Bind] = [], _ patience: inout Patience) async throws -> Completion {
-        try send(text, binds)
+        switch prepared.choose(text, binds) {
+        case .plain: try send(text, binds)
+        case .prepared(let name): try sendPrepared(name, binds)
+        case .prepare(let name):
+            try sendPrepare(text, binds, name: name)
+            _ = try await complete(&patience)
+            prepared.remember(text, as: name)
+            try sendPrepared(name, binds)
+        }
+        return try await complete(&patience)
+    }
+
+    /// Takes all answers to what was sent.
+    private func complete(_ patience: inout Patience) async throws -> Completion {
         try await flush(&patience)
         var completion = Completion()
         var failure: DatabaseError?

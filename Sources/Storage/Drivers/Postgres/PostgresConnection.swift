@@ -17,6 +17,7 @@ final class PostgresConnection: @unchecked Sendable {
     private let raw: OpaquePointer
     private let poller: SocketPoller
     private let name: String
+    var prepared = PreparedStatements()
     /// Of the rows of this statement.
     private var columns: [PostgresColumn] = []
     private var names: [String] = []
@@ -99,6 +100,23 @@ final class PostgresConnection: @unchecked Sendable {
             PQsendQueryParams(raw, text, CInt(binds.count), types, values, lengths, formats, 1)
         }
         guard isSent == 1, !rowByRow || PQsetSingleRowMode(raw) == 1 else { throw lost }
+    }
+
+    /// Sends for the server to prepare under a name; it answers with nothing but success.
+    func sendPrepare(_ text: String, _ binds: [Statement.Bind], name: String) throws {
+        let isSent = PostgresParameters(binds).withPointers { types, _, _, _ in
+            PQsendPrepare(raw, name, text, CInt(binds.count), types)
+        }
+        guard isSent == 1 else { throw lost }
+    }
+
+    /// As ``send(_:_:rowByRow:)``, of what was prepared.
+    func sendPrepared(_ name: String, _ binds: [Statement.Bind]) throws {
+        columns = []
+        let isSent = PostgresParameters(binds).withPointers { _, values, lengths, formats in
+            PQsendQueryPrepared(raw, name, CInt(binds.count), values, lengths, formats, 1)
+        }
+        guard isSent == 1 else { throw lost }
     }
 
     /// Sends what libpq still holds, reading meanwhile: a server that has much to say would not read either.
