@@ -78,6 +78,7 @@ extension ExecutionRun {
     private func pump(
         _ frames: LogFrames.AsyncIterator, into sink: any LogSink, of cgroup: HostCgroup?, _ feed: Feed
     ) async -> String? {
+        let isRecovered = found.withLockedValue { $0.isRecovered }
         var pump = OutputPump(nonce: nonce, limits: request.limits, sink: sink, trace: trace) { event in
             switch event {
             case .trailer(let trailer):
@@ -86,6 +87,8 @@ extension ExecutionRun {
             case .complete:
                 trace.mark(.drained)
                 feed.yield(.outputComplete)
+            // What is recovered goes to a database, which is nobody who goes away.
+            case .readerGone where isRecovered: break
             case .readerGone:
                 feed.yield(
                     .cancel(grace: .seconds(request.limits.graceSeconds), why: "nobody reads its output any more"))

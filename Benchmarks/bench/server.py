@@ -1,2 +1,0 @@
-def measure(options, engine, report):
-    pass
