@@ -115,6 +115,7 @@ public final class Node: Sendable {
             stop()
             stop()
         }
+        await cleanUp()
         logs.journal.close()
         // What a database that is away does not take, the next node reads from the Engine's own log.
         let timer = Task {
@@ -344,6 +345,17 @@ public final class Node: Sendable {
     }
 
     // MARK: Stopping
+
+    /// Removes what earlier lives have left in the state folder, which was in use until what was taken over had ended.
+    private func cleanUp() async {
+        if state.withLockedValue({ $0.leavesAtOnce }) { return }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { _ = try? await self.host.reap() }
+            group.addTask { try? await Task.sleep(for: Self.flushLimit) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
 
     private func waitForActive() async {
         let deadline = ContinuousClock.now + configuration.stopLimit

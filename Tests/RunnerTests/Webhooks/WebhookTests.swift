@@ -113,9 +113,12 @@ struct WebhookTests {
                 let delivery = try await fixture.settled(id)
                 #expect(delivery.state == .delivered)
                 // The first is known by its number only: nobody was left to write it down.
-                #expect(delivery.attempts.map(\.number) == [2])
+                let numbers = delivery.attempts.map(\.number)
+                #expect(numbers.count == 1)
+                // More than one may have been begun before its sender died.
+                #expect((numbers.first ?? 0) >= 2)
+                #expect(fixture.receiver.requests.count == numbers.first)
             }
-            #expect(fixture.receiver.requests.count == 2)
         }
     }
 

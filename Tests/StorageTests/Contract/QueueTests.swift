@@ -135,11 +135,11 @@ struct QueueTests {
             }
             #expect(order.filter { $0.hasPrefix("slow") } == (0..<4).map { "slow-\($0)" })
             // Someone who was away for all that has no debt and no credit.
-            try await submit(database, "late-0", user: "usr_late")
-            try await submit(database, "late-1", user: "usr_late")
+            try await submit(database, "z-late-0", user: "usr_late")
+            try await submit(database, "z-late-1", user: "usr_late")
             let next = Array(try await drain(database).prefix(3))
-            #expect(next.contains("late-0"))
-            #expect(!next.contains("late-1"))
+            #expect(next.contains("z-late-0"))
+            #expect(!next.contains("z-late-1"))
         }
     }
 

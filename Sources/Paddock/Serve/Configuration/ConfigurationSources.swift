@@ -99,7 +99,7 @@ struct ConfigurationSources {
             guard let equals = line.firstIndex(of: "="), line.startIndex < equals else {
                 throw Failure("\(file): line \(index + 1) is not NAME=VALUE")
             }
-            let name = String(line[..<equals])
+            let name = String(line[..<equals].trimming(while: \.isWhitespace))
             // Other programs' variables may be in the same file; what is ours and misspelt would go unseen.
             guard !name.hasPrefix("PADDOCK_") || known.contains(name) else {
                 throw Failure("\(file): \(name): there is no such variable; paddock serve --check lists them")
