@@ -90,8 +90,10 @@ extension Problem {
         let (status, title) = meaning(of: denial.code)
         var problem = Problem(status: status, code: denial.code.rawValue, title: title, detail: denial.message)
         problem.rule = denial.rule?.name
-        problem.limit = denial.limit ?? denial.required
+        problem.limit = denial.limit
         problem.used = denial.used
+        problem.remaining = denial.remaining
+        problem.required = denial.required
         problem.resetAt = denial.resetAt
         if let field = denial.field { problem.errors = [Detail(path: pointer(field), message: denial.message)] }
         let wait = denial.resetAt.map { seconds(until: $0) }

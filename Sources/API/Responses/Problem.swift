@@ -28,6 +28,9 @@ public struct Problem: Error, Sendable, Equatable {
     /// Of what was exceeded.
     public var limit: Int?
     public var used: Int?
+    /// Of money, in cents: what is left, and what is needed.
+    public var remaining: Int?
+    public var required: Int?
     public var resetAt: Date?
     public var errors: [Detail] = []
     /// Sent with the answer, such as `Retry-After`.
@@ -43,7 +46,7 @@ public struct Problem: Error, Sendable, Equatable {
 
 extension Problem: Encodable {
     private enum CodingKeys: String, CodingKey {
-        case type, title, status, detail, code, rule, limit, used, resetAt, errors
+        case type, title, status, detail, code, rule, limit, used, remaining, required, resetAt, errors
     }
 
     /// What does not apply is left out.
@@ -57,6 +60,8 @@ extension Problem: Encodable {
         try container.encodeIfPresent(rule, forKey: .rule)
         try container.encodeIfPresent(limit, forKey: .limit)
         try container.encodeIfPresent(used, forKey: .used)
+        try container.encodeIfPresent(remaining, forKey: .remaining)
+        try container.encodeIfPresent(required, forKey: .required)
         try container.encodeIfPresent(resetAt?.rfc3339, forKey: .resetAt)
         if !errors.isEmpty { try container.encode(errors, forKey: .errors) }
     }

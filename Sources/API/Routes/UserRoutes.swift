@@ -169,7 +169,7 @@ private struct AccessDocument: Encodable {
         balance = Balance(
             balanceCents: access.balanceCents, reservedCents: access.reservedCents,
             availableCents: access.availableCents, monthlyLimitCents: access.monthlyLimitCents,
-            monthlyUsedCents: access.monthSpentCents, resetAt: access.monthResetAt.rfc3339)
+            monthlyUsedCents: access.monthUsedCents, resetAt: access.monthResetAt.rfc3339)
         advance = access.advance.map { Advance(remaining: $0.remaining, until: $0.until.rfc3339) }
         executionsPerHour = access.executionsPerHour
         executionsPerDay = access.executionsPerDay

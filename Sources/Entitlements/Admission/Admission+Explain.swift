@@ -69,6 +69,6 @@ extension Admission {
     private static let attempts = 3
 
     private static func undecided(_ why: String) -> Denial {
-        Denial(.databaseUnavailable, "nothing can be decided now (\(why)): try again later")
+        Denial(.databaseUnavailable, "nothing can be decided now (\(why)): try again later").of(.gate)
     }
 }

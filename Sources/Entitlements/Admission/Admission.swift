@@ -67,7 +67,8 @@ public struct Admission: Sendable {
         try await facts.confirm(in: transaction)
         if let denial = Rule.first(facts) { return .denied(denial) }
         guard let agent = facts.agent, let right = facts.right, case .success(let limits) = facts.limits else {
-            return .denied(Denial(.notEntitled, "the rules hold, and there is nothing to run: an error in Paddock"))
+            let denial = Denial(.notEntitled, "the rules hold, and there is nothing to run: an error in Paddock")
+            return .denied(denial.of(.entitlement))
         }
         return try await reserve(facts, agent, right, limits, in: transaction, ticket: ticket)
     }
@@ -91,7 +92,7 @@ public struct Admission: Sendable {
         do {
             guard try await queue.submit(submission, in: transaction) else { return .admittedBefore }
         } catch let error as QueueError where error.code == .queueFull {
-            return .denied(Denial(.queueFull, error.message))
+            return .denied(Denial(.queueFull, error.message).of(.gate))
         }
         if isProbe { try await Gate(configuration.breaker).setProbe(request.executionID, at: now, in: transaction) }
         if let grant = facts.grant, grant.source == right, grant.usesLimit != nil {

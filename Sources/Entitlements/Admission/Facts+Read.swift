@@ -8,15 +8,18 @@ extension Facts {
         var chainAge: Double
     }
 
-    /// The account's row is locked first, so what is counted in it is as the last decision left it. The rest is as it
-    /// is when the statement begins: who changes that is not waited for.
+    /// The account's row is locked by a statement of its own, which may wait for another decision. The snapshot is read
+    /// after it, so all of it is as it is when the waiting is over, not only the row that was waited for.
     /// - Parameter isLocking: false to look only.
     /// - Returns: nil when there is no such user.
     static func read(
         _ request: AdmissionRequest, at now: Date, _ settings: Settings, isLocking: Bool, in executor: some SQLExecutor
     ) async throws -> (facts: Facts, isKnown: Bool)? {
-        let lock: SQL = isLocking ? "\(.forUpdate)" : ""
-        let rows = try await executor.query(snapshot(request, lock: lock))
+        if isLocking {
+            try await executor.execute(
+                "SELECT user_id FROM accounts WHERE user_id = \(request.userID) \(.forUpdate)")
+        }
+        let rows = try await executor.query(snapshot(request))
         // A row for each grant, or one without.
         guard let row = rows.first else { return nil }
         let agentID: String? = try row["agent_id"]
@@ -31,19 +34,19 @@ extension Facts {
     }
 
     /// One statement for all that is not counted of the agent.
-    static func snapshot(_ request: AdmissionRequest, lock: SQL) -> SQL {
+    static func snapshot(_ request: AdmissionRequest) -> SQL {
         """
-        WITH account AS (SELECT * FROM accounts WHERE user_id = \(request.userID) \(lock))
         SELECT \(Account.columns), \(User.columns), \(Tier.columns), \(Gate.State.columns), \(Rates.columns),
             \(Agent.columns), \(Grant.columns),
             (SELECT count(*) FROM reservations WHERE execution_id = \(request.executionID)) AS known
-        FROM account
+        FROM accounts AS account
         JOIN users ON users.id = account.user_id
         JOIN tiers ON tiers.number = users.tier
         JOIN settings ON settings.id = 1
         LEFT JOIN agents ON agents.id = \(request.agentID)
         LEFT JOIN agent_versions AS versions ON versions.agent_id = agents.id AND versions.version = agents.version
         LEFT JOIN grants AS rights ON rights.user_id = account.user_id AND rights.agent_id = agents.id
+        WHERE account.user_id = \(request.userID)
         """
     }
 

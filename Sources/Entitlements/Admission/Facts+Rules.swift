@@ -15,12 +15,16 @@ extension Facts {
             return Denial(
                 .engineUnavailable, "the engines fail too often (\(gate.breakerReason ?? "")): try again later",
                 resetAt: reopening)
-        case .halfOpen: return gate.isProbing(breaker, at: now) ? Self.probing : nil
+        case .halfOpen: return gate.isProbing(breaker, at: now) ? probing : nil
         }
     }
 
-    static let probing = Denial(
-        .engineUnavailable, "the engines failed too often, and one execution tries whether they work: try again later")
+    private var probing: Denial {
+        Denial(
+            .engineUnavailable,
+            "the engines failed too often, and one execution tries whether they work: try again later",
+            resetAt: gate.probeAt.map { $0 + breaker.probePatience })
+    }
 
     func userDenial() -> Denial? {
         user.suspendedAt.map {
@@ -88,12 +92,13 @@ extension Facts {
     }
 
     func concurrencyDenial() -> Denial? {
-        if account.active >= allowed.concurrent {
+        let own = account.concurrency(limit: allowed.concurrent)
+        if own.isUsed {
             return Denial(
                 .concurrencyLimited,
-                "\(account.active) executions of yours are under way, and \(allowed.concurrent) may be: "
+                "\(own.used) executions of yours are under way, and \(own.limit) may be: "
                     + "wait for one to end, or cancel one",
-                limit: allowed.concurrent, used: account.active)
+                limit: own.limit, used: own.used)
         }
         if let agent, let most = agent.maxConcurrent, agentCounts.active >= most {
             return Denial(
@@ -105,12 +110,12 @@ extension Facts {
     }
 
     func rateDenial() -> Denial? {
-        let used = account.rateUsed(at: now)
-        if used >= allowed.perHour {
+        let own = account.rate(limit: allowed.perHour, at: now)
+        if own.isUsed {
             return Denial(
                 .rateLimited,
-                "\(used) executions of yours in the last hour, and \(allowed.perHour) may be: try again later",
-                limit: allowed.perHour, used: used, resetAt: account.rateResetAt(limit: allowed.perHour, at: now))
+                "\(own.used) executions of yours in the last hour, and \(own.limit) may be: try again later",
+                limit: own.limit, used: own.used, resetAt: own.resetAt)
         }
         if let agent, let most = agent.executionsPerHour, agentCounts.lastHour >= most {
             return Denial(
@@ -124,14 +129,13 @@ extension Facts {
 
     func quotaDenial() -> Denial? {
         guard account.advance(at: now) == 0 else { return nil }
-        let used = account.quotaUsed(at: now)
-        guard used >= allowed.perDay else { return nil }
-        let resetAt = account.quotaResetAt(now)
+        let quota = account.quota(limit: allowed.perDay, at: now)
+        guard quota.isUsed else { return nil }
         return Denial(
             .quotaExceeded,
-            "\(used) of \(allowed.perDay) executions of today are used: wait until \(resetAt.timestamp), "
-                + "or ask for a higher tier than \(tier.number)",
-            limit: allowed.perDay, used: used, resetAt: resetAt)
+            "\(quota.used) of \(quota.limit) executions of today are used: wait until "
+                + "\(account.quotaResetAt(now).timestamp), or ask for a higher tier than \(tier.number)",
+            limit: quota.limit, used: quota.used, resetAt: quota.resetAt)
     }
 
     func moneyDenial() -> Denial? {
@@ -142,9 +146,10 @@ extension Facts {
                 .insufficientBalance,
                 "it may cost \(estimate) cents, and \(account.availableCents) are free (a balance of "
                     + "\(account.balanceCents), \(account.reservedCents) of it reserved): add money, or ask for lower limits",
-                remaining: account.availableCents, required: estimate)
+                limit: account.balanceCents, used: account.reservedCents, remaining: account.availableCents,
+                required: estimate)
         }
-        let spent = account.spentThisMonth(at: now) + account.reservedCents
+        let spent = account.monthUsed(at: now)
         if let limit = account.monthlyLimitCents, spent + estimate > limit {
             let resetAt = account.monthResetAt(now)
             return Denial(

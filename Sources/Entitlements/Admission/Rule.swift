@@ -1,6 +1,7 @@
 /// The rules, in the order in which they decide; CONTRACT §6. Each looks at the same facts and at nothing else.
 public enum Rule: Int, Sendable, CaseIterable, Codable {
-    /// Not paused, and the circuit breaker lets it through.
+    /// Not paused, and the circuit breaker lets it through. A full queue and a database that cannot be asked are denied
+    /// in its name, when that is found.
     case gate = 1
     /// The user is not suspended.
     case user

@@ -60,14 +60,18 @@ public struct AgentDraft: Sendable, Equatable {
         func check(_ isRight: Bool, _ path: String, _ message: String) {
             if !isRight { wrong.append(.init(path: path, message: message)) }
         }
-        check((3...100).contains(name.count), "name", "must be 3 to 100 characters, is \(name.count)")
+        // Not what looks like one character, which may hold any number of bytes.
+        let (nameLength, descriptionLength) = (name.unicodeScalars.count, description.unicodeScalars.count)
+        check((3...100).contains(nameLength), "name", "must be 3 to 100 characters, is \(nameLength)")
         check(
-            (10...1000).contains(description.count), "description",
-            "must be 10 to 1000 characters, is \(description.count)")
+            (10...1000).contains(descriptionLength), "description",
+            "must be 10 to 1000 characters, is \(descriptionLength)")
         for (path, text) in [("name", name), ("description", description), ("dockerImage", dockerImage)] {
             check(!text.utf8.contains(0), path, "holds U+0000")
         }
-        check((1...1000).contains(dockerImage.count), "dockerImage", "must name an image, in at most 1000 characters")
+        check(
+            (1...1000).contains(dockerImage.unicodeScalars.count), "dockerImage",
+            "must name an image, in at most 1000 characters")
         let digest = imageDigest.dropFirst("sha256:".count)
         let isDigest = digest.count == 64 && digest.allSatisfy { $0.isHexDigit && !$0.isUppercase }
         check(

@@ -99,6 +99,14 @@ public struct AgentRepository: Sendable {
         ).first.map(Agent.init).flatMap { isDeletedToo || $0.deletedAt == nil ? $0 : nil }
     }
 
+    /// An agent as it is now, which nobody else changes until the transaction ends: read before ``update(_:to:by:in:)``,
+    /// so that another change of it is not undone.
+    /// - Throws: ``EntitlementError`` when there is none.
+    public func locked(_ id: String, in transaction: Transaction) async throws -> Agent {
+        try await transaction.execute("SELECT id FROM agents WHERE id = \(id) \(.forUpdate)")
+        return try await required(id, in: transaction)
+    }
+
     /// One version, as an execution has it.
     public func version(
         _ number: Int, of id: String, in executor: some SQLExecutor

@@ -36,7 +36,9 @@ public struct APIKeyRepository: Sendable {
         }
         let role = role ?? user.role
         var wrong: [EntitlementError.Field] = []
-        if !(1...100).contains(name.count) { wrong.append(.init(path: "name", message: "must be 1 to 100 characters")) }
+        if !(1...100).contains(name.unicodeScalars.count) {
+            wrong.append(.init(path: "name", message: "must be 1 to 100 characters"))
+        }
         if role.rank > user.role.rank {
             wrong.append(.init(path: "role", message: "\(role.rawValue) is more than the user's \(user.role.rawValue)"))
         }
@@ -44,7 +46,7 @@ public struct APIKeyRepository: Sendable {
             wrong.append(.init(path: "requestLimit", message: "must be 0 or more"))
         }
         if let expiresAt, expiresAt <= now() { wrong.append(.init(path: "expiresAt", message: "is in the past")) }
-        if scopes.count > 32 || scopes.contains(where: { !(1...64).contains($0.count) }) {
+        if scopes.count > 32 || scopes.contains(where: { !(1...64).contains($0.unicodeScalars.count) }) {
             wrong.append(.init(path: "scopes", message: "must be at most 32, of 1 to 64 characters each"))
         }
         guard wrong.isEmpty else { throw EntitlementError(validating: wrong) }

@@ -47,7 +47,8 @@ public struct Ledger: Sendable {
     /// Adds to a user's balance.
     /// - Parameters:
     ///   - cents: from 1.
-    ///   - reference: the payment's own id. The same again adds nothing.
+    ///   - reference: the payment's own id. The same again adds nothing to this user's balance; another user's
+    ///     payments have names of their own.
     ///   - actor: who says so.
     /// - Returns: false when that payment is in the ledger already.
     /// - Throws: ``EntitlementError``.
@@ -61,7 +62,8 @@ public struct Ledger: Sendable {
         var account = try await Account.locked(userID, in: transaction)
         let legs = [Leg(account: Self.user(userID), cents: cents), Leg(account: Self.funds, cents: -cents)]
         let isNew = try await record(
-            legs, transfer: "deposit:\(reference)", kind: .deposit, reference: reference, in: transaction)
+            legs, transfer: "deposit:\(userID):\(reference)", kind: .deposit, reference: reference,
+            in: transaction)
         guard isNew else { return false }
         account.balanceCents += cents
         try await account.store(in: transaction)
@@ -79,6 +81,8 @@ public struct Ledger: Sendable {
     }
 
     /// - Returns: false when this transfer has been recorded.
+    /// - Throws: ``EntitlementError`` when one with this name has been, between other accounts: then the transaction must
+    ///   be rolled back, for a part of this one is written.
     @discardableResult
     func record(
         _ legs: [Leg], transfer: String, kind: Kind, executionID: String? = nil, reference: String? = nil,
@@ -90,11 +94,17 @@ public struct Ledger: Sendable {
             "(\(transfer), \($0.account), \($0.cents), \(kind), \(executionID), \(reference), \(now))"
         }
         guard !rows.isEmpty else { return true }
-        return try await transaction.execute(
+        let inserted = try await transaction.execute(
             """
             INSERT INTO ledger (transfer, account, cents, kind, execution_id, reference, recorded_at)
             VALUES \(rows.joined(by: ", ")) ON CONFLICT (transfer, account) DO NOTHING
-            """) == rows.count
+            """)
+        guard inserted == 0 || inserted == rows.count else {
+            throw EntitlementError(
+                .conflict,
+                "the transfer '\(transfer)' cannot be recorded: another one has its name; give it another reference")
+        }
+        return inserted > 0
     }
 
     /// A user's entries, newest first.

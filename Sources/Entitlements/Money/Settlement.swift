@@ -64,7 +64,7 @@ public struct Settlement: Sendable {
             try await giveBackUse(held.userID, held.agentID, source, in: transaction)
         }
         if held.chargedCents > 0 {
-            try await Ledger(now: self.now).record(
+            try await Ledger(now: { now }).record(
                 held.legs(), transfer: "charge:\(executionID)", kind: .charge, executionID: executionID,
                 in: transaction)
         }
@@ -118,7 +118,7 @@ public struct Settlement: Sendable {
         var account = try await Account.locked(held.userID, in: transaction)
         account.refund(amount, at: now)
         try await account.store(in: transaction)
-        try await Ledger(now: self.now).record(
+        try await Ledger(now: { now }).record(
             held.refundLegs(amount), transfer: transfer, kind: .refund, executionID: executionID, reference: reference,
             in: transaction)
         try await UsageRecords().refund(amount, held.userID, held.agentID, at: now, in: transaction)

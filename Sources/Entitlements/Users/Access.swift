@@ -7,7 +7,8 @@ public struct Access: Sendable, Equatable, Codable {
         public let limit: Int
         public let used: Int
         public let remaining: Int
-        /// When there is more. Of concurrent executions, and where nothing is used, there is no such time.
+        /// When there is more. Of concurrent executions, of a rate where nothing is used, and of one of 0, there is no
+        /// such time.
         public let resetAt: Date?
 
         init(limit: Int, used: Int, resetAt: Date?) {
@@ -16,6 +17,9 @@ public struct Access: Sendable, Equatable, Codable {
             remaining = max(0, limit - used)
             self.resetAt = resetAt
         }
+
+        /// Whether nothing is left.
+        var isUsed: Bool { remaining == 0 }
     }
 
     /// Executions that were reserved in advance.
@@ -41,7 +45,10 @@ public struct Access: Sendable, Equatable, Codable {
     public let availableCents: Int
     /// nil for no limit.
     public let monthlyLimitCents: Int?
+    /// Charged this month, refunds taken off.
     public let monthSpentCents: Int
+    /// What counts against ``monthlyLimitCents``: spent, and set aside for executions under way.
+    public let monthUsedCents: Int
     public let monthResetAt: Date
     /// nil for the tier's.
     public let executionsPerHour: Int?
@@ -55,24 +62,38 @@ public struct Access: Sendable, Equatable, Codable {
         self.tier = tier.number
         suspended = user.isSuspended
         let allowed = Allowed(user, tier)
-        quota = Allowance(limit: allowed.perDay, used: account.quotaUsed(at: now), resetAt: account.quotaResetAt(now))
+        quota = account.quota(limit: allowed.perDay, at: now)
         advance = account.advanceUntil.flatMap { until in
             account.advance(at: now) > 0 ? Advance(remaining: account.advance(at: now), until: until) : nil
         }
-        rate = Allowance(
-            limit: allowed.perHour, used: account.rateUsed(at: now),
-            resetAt: account.rateResetAt(limit: max(1, account.rateUsed(at: now)), at: now))
-        concurrent = Allowance(limit: allowed.concurrent, used: account.active, resetAt: nil)
+        rate = account.rate(limit: allowed.perHour, at: now)
+        concurrent = account.concurrency(limit: allowed.concurrent)
         balanceCents = account.balanceCents
         reservedCents = account.reservedCents
         availableCents = account.availableCents
         monthlyLimitCents = account.monthlyLimitCents
         monthSpentCents = account.spentThisMonth(at: now)
+        monthUsedCents = account.monthUsed(at: now)
         monthResetAt = account.monthResetAt(now)
         executionsPerHour = user.executionsPerHour
         executionsPerDay = user.executionsPerDay
         maxConcurrent = user.maxConcurrent
     }
+}
+
+/// What the rules decide by, and what users are told.
+extension Account {
+    func quota(limit: Int, at now: Date) -> Access.Allowance {
+        .init(limit: limit, used: quotaUsed(at: now), resetAt: quotaResetAt(now))
+    }
+
+    func rate(limit: Int, at now: Date) -> Access.Allowance {
+        let used = rateUsed(at: now)
+        // While there is room, it is when the oldest no longer counts.
+        return .init(limit: limit, used: used, resetAt: rateResetAt(limit: min(limit, max(1, used)), at: now))
+    }
+
+    func concurrency(limit: Int) -> Access.Allowance { .init(limit: limit, used: active, resetAt: nil) }
 }
 
 /// A user's own limits, and the tier's where there is none.

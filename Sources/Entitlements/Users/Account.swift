@@ -49,6 +49,8 @@ public struct Account: Sendable, Equatable {
     public func spentThisMonth(at now: Date) -> Int { month(at: now) == month ? monthCents : 0 }
     public func monthResetAt(_ now: Date) -> Date { month(at: now).next.start }
     public var availableCents: Int { balanceCents - reservedCents }
+    /// What counts against ``monthlyLimitCents``: what is spent, and what may yet be.
+    func monthUsed(at now: Date) -> Int { spentThisMonth(at: now) + reservedCents }
 
     /// What is left of the reservation in advance.
     public func advance(at now: Date) -> Int { advanceUntil.map { $0 > now } ?? false ? advanceLeft : 0 }
@@ -58,7 +60,8 @@ public struct Account: Sendable, Equatable {
     private mutating func turn(to now: Date) {
         (dayUsed, day) = (quotaUsed(at: now), day(at: now))
         (monthCents, month) = (spentThisMonth(at: now), month(at: now))
-        if advance(at: now) == 0 { (advanceLeft, advanceUntil) = (0, nil) }
+        // Not when the last place is taken: it may come back.
+        if let advanceUntil, advanceUntil <= now { (advanceLeft, self.advanceUntil) = (0, nil) }
     }
 
     /// What one admission took.

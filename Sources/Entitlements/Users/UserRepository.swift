@@ -15,7 +15,7 @@ public struct UserRepository: Sendable {
     public func ensure(_ id: String? = nil, role: Role = .user, in transaction: Transaction) async throws -> User {
         let id = id ?? Identifier.make("usr_")
         if let user = try await find(id, in: transaction) { return user }
-        guard (1...200).contains(id.count),
+        guard (1...200).contains(id.unicodeScalars.count),
             id.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7F && !$0.properties.isWhitespace })
         else {
             throw EntitlementError(validating: [
@@ -54,7 +54,8 @@ public struct UserRepository: Sendable {
     public func setProfile(
         _ id: String, name: String?, walletAddress: String?, in executor: some SQLExecutor
     ) async throws -> User {
-        let wrong = [("name", name), ("walletAddress", walletAddress)].filter { $0.1?.count ?? 1 > 100 || $0.1 == "" }
+        let wrong = [("name", name), ("walletAddress", walletAddress)]
+            .filter { !(1...100).contains($0.1?.unicodeScalars.count ?? 1) }
             .map { EntitlementError.Field(path: $0.0, message: "must be 1 to 100 characters, or null") }
         guard wrong.isEmpty else { throw EntitlementError(validating: wrong) }
         try await executor.execute(
@@ -78,6 +79,8 @@ public struct UserRepository: Sendable {
         _ id: String, _ change: AccessChange, by actor: String, in transaction: Transaction
     ) async throws {
         try change.validate()
+        // The user is read once the row is held: every column is written, and another change may be under way.
+        var account = try await Account.locked(id, in: transaction)
         let user = try await required(id, in: transaction)
         if let tier = change.tier, try await TierRepository().find(tier, in: transaction) == nil {
             throw EntitlementError(validating: [.init(path: "tier", message: "there is no tier \(tier)")])
@@ -91,7 +94,6 @@ public struct UserRepository: Sendable {
                 max_concurrent = \(change.maxConcurrent.value(over: user.maxConcurrent))
             WHERE id = \(id)
             """)
-        var account = try await Account.locked(id, in: transaction)
         account.monthlyLimitCents = change.monthlyLimitCents.value(over: account.monthlyLimitCents)
         if let balance = change.balanceCents, balance != account.balanceCents {
             try await Ledger(now: now).adjust(

@@ -127,18 +127,17 @@ struct AgentsCommand: AsyncParsableCommand {
             let new: (AgentImage, Manifest?)?
             if let image { new = try await AgentFields.image(image, quiet: quiet) } else { new = nil }
             let agent = try await Administration.with { admin in
-                var draft = AgentDraft(try await admin.agent(id))
-                if let (image, manifest) = new {
-                    draft.dockerImage = image.reference
-                    draft.imageDigest = image.id
-                    try draft.take(manifest)
-                }
-                draft.category = category ?? draft.category
-                draft.isActive = active ?? draft.isActive
-                fields.apply(to: &draft)
-                let fixed = draft
-                return try await admin.write {
-                    try await admin.agents.update(id, to: fixed, by: Administration.actor, in: $0)
+                try await admin.write { transaction async throws -> Agent in
+                    var draft = AgentDraft(try await admin.agents.locked(id, in: transaction))
+                    if let (image, manifest) = new {
+                        draft.dockerImage = image.reference
+                        draft.imageDigest = image.id
+                        try draft.take(manifest)
+                    }
+                    draft.category = category ?? draft.category
+                    draft.isActive = active ?? draft.isActive
+                    fields.apply(to: &draft)
+                    return try await admin.agents.update(id, to: draft, by: Administration.actor, in: transaction)
                 }
             }
             try Output.json(AgentView(agent))

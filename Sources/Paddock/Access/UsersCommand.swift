@@ -194,7 +194,7 @@ extension Access {
         line("executions at once", concurrent)
         if let advance { table.add("reserved in advance", "", "", "\(advance.remaining)", advance.until.rfc3339) }
         table.add(
-            "cents this month", monthlyLimitCents.map(String.init) ?? "none", "\(monthSpentCents)", "",
+            "cents this month", monthlyLimitCents.map(String.init) ?? "none", "\(monthUsedCents)", "",
             monthResetAt.rfc3339)
         table.add("cents of the balance", "\(balanceCents)", "\(reservedCents)", "\(availableCents)", "")
         table.add("tier", "\(tier)")

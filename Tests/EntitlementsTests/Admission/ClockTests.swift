@@ -161,4 +161,25 @@ struct ClockTests {
             #expect(try await world.denial()?.code == .quotaExceeded)
         }
     }
+
+    @Test("the last place that was reserved in advance comes back too", arguments: Backend.allCases)
+    func lastInAdvance(_ backend: Backend) async throws {
+        try await World.with(backend) { world async throws in
+            try await world.database.transaction(isolation: .readCommitted) { transaction async throws in
+                _ = try await world.users.reserveInAdvance(1, of: world.user.id, in: transaction)
+            }
+            let only = try #require(try await world.submit().reservation)
+            #expect(only.isAdvance)
+            #expect(try await world.access().advance == nil)
+            #expect(try await world.submit().reservation?.isAdvance == false)
+            try await world.settle(only.executionID, .failed, "engine_error", nil)
+            #expect(try await world.access().advance?.remaining == 1)
+            let again = try #require(try await world.submit().reservation)
+            #expect(again.isAdvance)
+            // What comes back after the reservation has lapsed is gone.
+            world.clock.advance(24 * 3600)
+            try await world.settle(again.executionID, .failed, "engine_error", nil)
+            #expect(try await world.access().advance == nil)
+        }
+    }
 }

@@ -26,7 +26,7 @@ struct PlanTests {
             try await world.database.execute("ANALYZE")
             let agent = try #require(try await world.agents.find(world.agent.id, in: world.database))
             let statements = [
-                Facts.snapshot(world.request(), lock: ""), Facts.counts(of: agent, since: world.clock.now - 3600),
+                Facts.snapshot(world.request()), Facts.counts(of: agent, since: world.clock.now - 3600),
             ]
             for statement in statements {
                 let explain: SQL = backend == .sqlite ? "EXPLAIN QUERY PLAN" : "EXPLAIN"

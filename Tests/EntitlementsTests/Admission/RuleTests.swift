@@ -175,6 +175,7 @@ struct RuleTests {
             let denial = try #require(try await world.denial())
             #expect(denial.code == .rateLimited)
             let reset = try #require(denial.resetAt)
+            #expect(try await world.access().rate.resetAt == reset)
             #expect((2990...3010).contains(reset.timeIntervalSince(world.clock.now)))
             world.clock.advance(reset.timeIntervalSince(world.clock.now) - 0.001)
             #expect(try await world.denial() != nil)
@@ -219,6 +220,8 @@ struct RuleTests {
             try await world.change { $0.balanceCents = 499 }
             let denial = try #require(try await world.denial())
             #expect(denial.code == .insufficientBalance)
+            #expect(denial.limit == 499)
+            #expect(denial.used == 250)
             #expect(denial.remaining == 249)
             #expect(denial.required == 250)
             try await world.change {
@@ -229,6 +232,7 @@ struct RuleTests {
             #expect(monthly.code == .monthlyLimitExceeded)
             #expect(monthly.resetAt == TestClock.date("2026-12-01T00:00:00Z"))
             #expect(monthly.remaining == 249)
+            #expect(try await world.access().monthUsedCents == monthly.used)
             try await world.settle(first.executionID)
             #expect(try await world.denial()?.code == .monthlyLimitExceeded)
             world.clock.set("2026-12-01T00:00:00Z")
@@ -300,6 +304,7 @@ struct RuleTests {
         let request = AdmissionRequest(executionID: "exe_1", userID: "usr_1", agentID: "agt_1")
         let decision = try await Admission().admit(request, on: database) { _ in "{}" }
         #expect(decision.denial?.code == .databaseUnavailable)
+        #expect(decision.denial?.rule == .gate)
         await database.close()
     }
 

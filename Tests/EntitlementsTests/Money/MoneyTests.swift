@@ -165,6 +165,45 @@ struct MoneyTests {
         }
     }
 
+    @Test("two users' payments may have the same reference", arguments: Backend.allCases)
+    func sameReference(_ backend: Backend) async throws {
+        try await World.with(backend) { world async throws in
+            func deposit(_ cents: Int, to userID: String) async throws -> Bool {
+                try await world.database.transaction(isolation: .readCommitted) { transaction async throws in
+                    try await world.ledger.deposit(
+                        cents, to: userID, reference: "pay_1", by: "test", in: transaction)
+                }
+            }
+            for (id, cents) in [(world.user.id, 500), (world.developer.id, 70)] {
+                #expect(try await deposit(cents, to: id))
+                #expect(try await deposit(cents, to: id) == false)
+                let entries = try await world.ledger.entries(of: id, in: world.database).elements
+                #expect(entries.map(\.cents) == [cents])
+                #expect(try await world.users.access(of: id, in: world.database)?.balanceCents == cents)
+            }
+            #expect(try await world.count("ledger") == 4)
+            try await Books.check(world)
+        }
+    }
+
+    @Test("a transfer between other accounts does not take a name that is used", arguments: Backend.allCases)
+    func usedName(_ backend: Backend) async throws {
+        try await World.with(backend) { world async throws in
+            func record(to account: String) async throws -> Bool {
+                try await world.database.transaction(isolation: .readCommitted) { transaction async throws in
+                    try await world.ledger.record(
+                        [.init(account: account, cents: 5), .init(account: Ledger.compute, cents: -5)],
+                        transfer: "test", kind: .adjustment, in: transaction)
+                }
+            }
+            #expect(try await record(to: Ledger.agent("one")))
+            #expect(try await record(to: Ledger.agent("one")) == false)
+            await #expect(throws: EntitlementError.self) { _ = try await record(to: Ledger.agent("two")) }
+            #expect(try await world.count("ledger") == 2)
+            try await Books.check(world)
+        }
+    }
+
     @Test("prices are decimal numbers, in whole cents where they are charged")
     func prices() throws {
         for (text, cents) in [("0", 0), ("0.00", 0), ("0.5", 50), ("12", 1200), ("1.230", 123), ("0.01", 1)] {
