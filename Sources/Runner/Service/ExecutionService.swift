@@ -277,14 +277,17 @@ public final class ExecutionService: Sendable {
 
     // MARK: Ending
 
+    /// - Parameter grace: from SIGTERM to SIGKILL, at most what the execution's limits give: time beyond them is not
+    ///   reserved. nil for that of the limits.
     /// - Returns: the execution as it is then, and whether it had ended before.
     public func cancel(
         _ id: String, of userID: String?, by actor: String, grace: Duration?, reason: String?
     ) async throws -> (execution: StoredExecution, hadEnded: Bool) {
         let before = try await find(id, of: userID)
         guard !before.state.isEnd, let execution = ExecutionID(id) else { return (before, true) }
+        let longest = Duration.seconds(try Execution.current(before).limits.graceSeconds)
         let after = try await ExecutionCanceller(database, queue: queue).cancel(
-            execution, actor: actor, grace: grace, reason: reason)
+            execution, actor: actor, grace: grace.map { min($0, longest) }, reason: reason)
         guard let after else { throw Self.notFound(id) }
         return (after, false)
     }
