@@ -79,6 +79,12 @@ public final class ExecutionService: Sendable {
     }
 
     private func admit(_ submission: Submission) async throws -> Submitted {
+        if let idempotency = submission.idempotency {
+            // What was answered before needs no look at its input, which may take seconds.
+            let claim = try await IdempotencyKeys().find(
+                idempotency.key, of: submission.userID, fingerprint: idempotency.fingerprint, in: database)
+            if let known = try await replay(claim, in: database) { return known }
+        }
         // The same in every attempt: a commit whose answer was lost is found again by it.
         let id = ExecutionID()
         while true {
@@ -162,10 +168,17 @@ public final class ExecutionService: Sendable {
         let claim = try await IdempotencyKeys().claim(
             idempotency.key, of: submission.userID, fingerprint: idempotency.fingerprint, for: id.description,
             in: transaction)
+        return try await replay(claim, in: transaction)
+    }
+
+    /// The execution of a key that is known; nil for one that is new.
+    private func replay(
+        _ claim: IdempotencyKeys.Claim, in executor: some SQLExecutor
+    ) async throws -> Submitted? {
         switch claim {
         case .new: return nil
         case .known(let executionID):
-            guard let stored = try await queue.find(executionID, in: transaction) else {
+            guard let stored = try await queue.find(executionID, in: executor) else {
                 throw Self.notFound(executionID)
             }
             return Submitted(execution: stored, isReplayed: true)
