@@ -209,6 +209,8 @@ struct ExecutionRoutes {
     @Sendable
     private func cancel(_ call: Call) async throws -> Response {
         let caller = try call.caller
+        // Who may not see it is told no more of it than that, whatever the body is.
+        _ = try await executions.find(try call.parameter("id"), of: caller.owner)
         let bytes = try await call.bodyBytes()
         var (grace, reason): (Double?, String?) = (nil, nil)
         if !bytes.isEmpty {
