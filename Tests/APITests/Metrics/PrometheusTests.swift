@@ -49,7 +49,7 @@ struct PrometheusTests {
                 let port = try #require(client.port)
                 try Data(
                     """
-                    global: {scrape_interval: 200ms}
+                    global: {scrape_interval: 2s}
                     scrape_configs: [{job_name: paddock, static_configs: [{targets: ["127.0.0.1:\(port)"]}]}]
                     """.utf8
                 ).write(to: URL(filePath: folder + "/prometheus.yml"))
