@@ -111,7 +111,7 @@ class Server:
 
 
 def measure(options, engine, report):
-    spec, _ = own_spec(options, engine)
+    spec = own_spec(options, engine)
     with Server(options) as server:
         samples = interleave({
             DOCKER: lambda: timed(docker_command(BUSYBOX, AGENT))["firstByte"],
