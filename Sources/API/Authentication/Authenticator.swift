@@ -6,7 +6,8 @@ import Runner
 
 /// Finds out who calls, by a key or a token.
 final class Authenticator: Sendable {
-    /// A credential that was good is believed for so long: the database is not asked at each request.
+    /// A token that was good is believed for so long: neither its signature nor its user is looked at at each request.
+    /// A key is looked up each time, as it may have been revoked by any node.
     private static let freshness: TimeInterval = 5
     private static let capacity = 10_000
 
@@ -36,17 +37,14 @@ final class Authenticator: Sendable {
             throw Problem.unauthenticated("the Authorization header is not Bearer and a key or token")
         }
         let credential = String(parts[1])
+        if credential.hasPrefix("pdk_") { return try await byKey(credential) }
         let now = Date()
         let digest = SHA256.hash(data: Array(credential.utf8))
         if let known = known.withLockedValue({ $0[digest] }), now < known.until { return known.caller }
-        let (caller, expiry) =
-            credential.hasPrefix("pdk_") ? try await byKey(credential) : try await byToken(credential)
-        remember(digest, caller, until: min(now + Self.freshness, expiry ?? .distantFuture), now)
+        let (caller, expiry) = try await byToken(credential)
+        remember(digest, caller, until: min(now + Self.freshness, expiry), now)
         return caller
     }
-
-    /// From now on every credential is looked at anew: one was revoked.
-    func forget() { known.withLockedValue { $0 = [:] } }
 
     private func remember(_ digest: SHA256Digest, _ caller: Caller, until: Date, _ now: Date) {
         known.withLockedValue { known in
@@ -55,19 +53,19 @@ final class Authenticator: Sendable {
         }
     }
 
-    private func byKey(_ text: String) async throws -> (Caller, Date?) {
+    private func byKey(_ text: String) async throws -> Caller {
         guard let key = try await accounts.authenticate(key: text) else {
             throw Problem.unauthenticated("the key is unknown, has expired, or was revoked")
         }
         let user = try await accounts.user(key.userID)
         let scopes = key.scopes.isEmpty ? Scope.allCases : key.scopes.compactMap { Scope(rawValue: $0) }
-        let caller = Caller(
+        return Caller(
             userID: key.userID, role: Role.lower(of: key.role, user.role), scopes: Set(scopes),
-            limitKey: key.requestLimit == nil ? "user:\(key.userID)" : "key:\(key.id)", requestLimit: key.requestLimit)
-        return (caller, key.expiresAt)
+            limitKey: key.requestLimit == nil ? "user:\(key.userID)" : "key:\(key.id)", requestLimit: key.requestLimit,
+            expiresAt: key.expiresAt)
     }
 
-    private func byToken(_ text: String) async throws -> (Caller, Date?) {
+    private func byToken(_ text: String) async throws -> (Caller, Date) {
         do {
             for verifier in verifiers {
                 guard let token = try await verifier.verify(text) else { continue }

@@ -7,17 +7,24 @@ import JWTKit
 public struct HMACTokenVerifier: TokenVerifier {
     private let keys: JWTKeyCollection
     private let longestLife: Duration
+    private let audiences: Set<String>
+    private let issuer: String?
     private let now: @Sendable () -> Date
 
     /// - Parameters:
     ///   - secret: at least 32 bytes.
     ///   - longestLife: a token whose `exp` is further away is refused.
+    ///   - audiences: a token must be meant for one of these; empty for not looking at its `aud`.
+    ///   - issuer: who must have made it; nil for not looking at its `iss`.
     public init(
-        secret: String, longestLife: Duration, now: @escaping @Sendable () -> Date = { Date() }
+        secret: String, longestLife: Duration, audiences: Set<String> = [], issuer: String? = nil,
+        now: @escaping @Sendable () -> Date = { Date() }
     ) async {
         keys = JWTKeyCollection()
         await keys.add(hmac: HMACKey(from: secret), digestAlgorithm: .sha256)
         self.longestLife = longestLife
+        self.audiences = audiences
+        self.issuer = issuer
         self.now = now
     }
 
@@ -33,6 +40,7 @@ public struct HMACTokenVerifier: TokenVerifier {
         } catch {
             throw TokenRefused("the token's signature does not hold, or its claims cannot be read")
         }
+        try claims.check(audiences, issuer)
         return try claims.verified(at: now(), longestLife: longestLife)
     }
 }
@@ -64,6 +72,26 @@ struct TokenHeader: Decodable, Sendable {
 struct TokenClaims: JWTPayload {
     /// A little of the issuer's clock may be ahead.
     private static let leeway = 60.0
+    private static let longestUserID = 200
+
+    /// RFC 7519, §4.1.3: one name, or a list.
+    struct Audience: Codable, Sendable {
+        let names: [String]
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            if let name = try? container.decode(String.self) {
+                names = [name]
+            } else {
+                names = try container.decode([String].self)
+            }
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.singleValueContainer()
+            try container.encode(names)
+        }
+    }
 
     let userId: String?
     let sub: String?
@@ -71,9 +99,21 @@ struct TokenClaims: JWTPayload {
     let exp: Double?
     let nbf: Double?
     let iat: Double?
+    let aud: Audience?
+    let iss: String?
 
     /// Times are checked by who knows what time it is.
     func verify(using algorithm: some JWTAlgorithm) async throws {}
+
+    /// - Throws: ``TokenRefused`` for a token that is for others, or of others.
+    func check(_ audiences: Set<String>, _ issuer: String?) throws {
+        guard audiences.isEmpty || !audiences.isDisjoint(with: aud?.names ?? []) else {
+            throw TokenRefused("the token is meant for another audience (aud)")
+        }
+        guard issuer == nil || iss == issuer else {
+            throw TokenRefused("the token is not of the issuer that it must be of (iss)")
+        }
+    }
 
     /// - Throws: ``TokenRefused`` that says which claim is wrong.
     func verified(at now: Date, longestLife: Duration) throws -> VerifiedToken {
@@ -87,6 +127,9 @@ struct TokenClaims: JWTPayload {
         if let iat, time + Self.leeway < iat { throw TokenRefused("the token is from the future") }
         guard let user = userId ?? sub, !user.isEmpty else {
             throw TokenRefused("the token names no user (userId or sub)")
+        }
+        guard user.utf8.count <= Self.longestUserID, !user.utf8.contains(0) else {
+            throw TokenRefused("the token's user has more than \(Self.longestUserID) bytes, or holds U+0000")
         }
         guard let role = Role(rawValue: role ?? "user") else {
             throw TokenRefused("the token's role is none of admin, developer and user")

@@ -1,4 +1,5 @@
 import Entitlements
+import Runner
 
 /// JWTs that an issuer of somebody else's has signed, by the keys that it publishes.
 public struct JWKSTokenVerifier: TokenVerifier {
@@ -11,6 +12,10 @@ public struct JWKSTokenVerifier: TokenVerifier {
         do {
             let claims = try await verifier.verify(token)
             guard let role = Role(rawValue: claims.role) else { throw TokenRefused("the token's role is not known") }
+            // Whoever names users elsewhere must not name the one that this server has made.
+            guard claims.userID != AccountService.firstAdmin else {
+                throw TokenRefused("the token's user is this server's own administrator")
+            }
             return VerifiedToken(userID: claims.userID, role: role, expiresAt: claims.expiresAt)
         } catch let failure as JWKSFailure {
             switch failure.code {

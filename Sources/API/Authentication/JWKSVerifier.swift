@@ -98,7 +98,8 @@ public struct JWKSVerifier: Sendable {
         if let issuer = configuration.issuer, payload["iss"] != .string(issuer) {
             throw JWKSFailure(.refused, "the token is not of the issuer that it must be of (iss)")
         }
-        guard case .string(let userID)? = payload["userId"] ?? payload["sub"], !userID.isEmpty, userID.count <= 128,
+        guard case .string(let userID)? = payload["userId"] ?? payload["sub"], !userID.isEmpty,
+            userID.utf8.count <= 128,
             userID.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7F })
         else { throw JWKSFailure(.refused, "the token names no user (userId or sub)") }
         let role: String

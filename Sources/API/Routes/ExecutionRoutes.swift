@@ -10,6 +10,8 @@ import Storage
 /// Executions: submitted, listed, shown, waited for, canceled.
 struct ExecutionRoutes {
     private static let longestWait = 60
+    /// Bytes of a list's documents.
+    private static let largestPage = 4 << 20
 
     let services: APIServices
 
@@ -49,10 +51,13 @@ struct ExecutionRoutes {
         }
         // It has read the connection to its end.
         headers[.connection] = "close"
-        let execution = try await call.untilClientLeaves {
+        // It is admitted whatever comes of the wait: an error here would say that it is not.
+        let execution = try? await call.untilClientLeaves {
             try await executions.wait(id, of: nil, atMost: .seconds(patience))
         }
-        return .json(bytes: try ExecutionDocument(execution).bytes, status: .created, headers: headers)
+        let document =
+            try execution.map { try ExecutionDocument($0) } ?? ExecutionDocument.submitted(submitted.execution)
+        return .json(bytes: document.bytes, status: .created, headers: headers)
     }
 
     private func submission(
@@ -118,6 +123,7 @@ struct ExecutionRoutes {
         }
         for (name, value) in call.request.uri.queryParameters where name.hasPrefix("label.") {
             let label = String(name.dropFirst("label.".count)).removingPercentEncoding ?? ""
+            guard !value.utf8.contains(0) else { throw Problem.badParameter("label", "must not hold U+0000") }
             guard Submission.isLabel(label), filter.labels.updateValue(String(value), forKey: label) == nil,
                 filter.labels.count <= 16
             else {
@@ -129,7 +135,18 @@ struct ExecutionRoutes {
             throw Problem.badParameter("cursor", "is not one: give nextCursor of the page before")
         }
         let page = try await executions.list(filter, after: cursor, limit: try call.limit())
-        return Self.page(try page.executions.map { try ExecutionDocument($0).bytes }, page.nextCursor)
+        var documents: [[UInt8]] = []
+        var size = 0
+        for execution in page.executions {
+            let document = try ExecutionDocument(execution).bytes
+            size += document.count
+            // A page has one at least; what finds no room is on the next one.
+            if size > Self.largestPage, !documents.isEmpty {
+                return Self.page(documents, page.executions[documents.count - 1].id)
+            }
+            documents.append(document)
+        }
+        return Self.page(documents, page.nextCursor)
     }
 
     private static func page(_ documents: [[UInt8]], _ nextCursor: String?) -> Response {
@@ -192,6 +209,8 @@ struct ExecutionRoutes {
     @Sendable
     private func cancel(_ call: Call) async throws -> Response {
         let caller = try call.caller
+        // Who may not see it is told no more of it than that, whatever the body is.
+        _ = try await executions.find(try call.parameter("id"), of: caller.owner)
         let bytes = try await call.bodyBytes()
         var (grace, reason): (Double?, String?) = (nil, nil)
         if !bytes.isEmpty {

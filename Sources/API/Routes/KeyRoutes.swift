@@ -50,8 +50,8 @@ struct KeyRoutes {
         }
         let new = try await accounts.createKey(
             for: owner, name: name ?? "", role: try allowed(role, caller, owner),
-            scopes: try allowed(scopes, caller).map(\.rawValue), requestLimit: requestLimit, expiresAt: expiresAt,
-            by: caller.userID)
+            scopes: try allowed(scopes, caller).map(\.rawValue), requestLimit: Self.bounded(requestLimit, by: caller),
+            expiresAt: Self.bounded(expiresAt, by: caller), by: caller.userID)
         return try .json(KeyDocument(new.key, text: new.text), status: .created)
     }
 
@@ -77,6 +77,19 @@ struct KeyRoutes {
         return scopes.sorted { $0.rawValue < $1.rawValue }
     }
 
+    /// Of a key with a limit of its own, none may ask more often than itself. 0 is no limit.
+    private static func bounded(_ asked: Int?, by caller: Caller) -> Int? {
+        guard let own = caller.requestLimit, own > 0 else { return asked }
+        guard let asked, asked > 0 else { return own }
+        return min(asked, own)
+    }
+
+    /// Of a key that ends, none lasts longer than itself.
+    private static func bounded(_ asked: Date?, by caller: Caller) -> Date? {
+        guard let own = caller.expiresAt else { return asked }
+        return asked.map { min($0, own) } ?? own
+    }
+
     /// A key of a lower role than its user's makes none of a higher one.
     private func allowed(_ asked: Role?, _ caller: Caller, _ owner: String) throws -> Role? {
         if caller.isAdmin { return asked }
@@ -90,7 +103,6 @@ struct KeyRoutes {
     private func revoke(_ call: Call) async throws -> Response {
         let caller = try call.caller
         try await accounts.revokeKey(try call.parameter("id"), of: caller.owner, by: caller.userID)
-        services.authenticator.forget()
         return Response(status: .noContent)
     }
 }

@@ -38,6 +38,7 @@ struct LogRoutes {
         let log = services.executions.log(of: id)
         var selection = ExecutionLog.Selection()
         selection.follows = try call.flag("follow")
+        selection.known = execution.state
         selection.offset = try await Self.begin(call, log, stream)
         let format = Self.format(call)
         let request = call.request

@@ -23,18 +23,19 @@ struct Call: Sendable {
 
     /// What stands in the path for `{name}`.
     func parameter(_ name: String) throws -> String {
-        guard let text = context.parameters.get(name), let decoded = text.removingPercentEncoding else {
-            throw Problem.notFound("such thing")
-        }
+        guard let text = context.parameters.get(name), let decoded = text.removingPercentEncoding,
+            !decoded.utf8.contains(0)
+        else { throw Problem.notFound("such thing") }
         return decoded
     }
 
     /// A parameter of the query; nil when it is not there or empty.
-    /// - Throws: ``Problem`` when it is given twice.
+    /// - Throws: ``Problem`` when it is given twice, or holds U+0000, which no database takes.
     func query(_ name: String) throws -> String? {
         let values = request.uri.queryParameters.getAll(name)
         guard values.count < 2 else { throw Problem.badParameter(name, "is given \(values.count) times") }
         guard let value = values.first, !value.isEmpty else { return nil }
+        guard !value.utf8.contains(0) else { throw Problem.badParameter(name, "must not hold U+0000") }
         return String(value)
     }
 
@@ -108,8 +109,11 @@ struct Caller: Sendable {
     let requestLimit: Int?
     /// The one execution whose log this credential reads; nil for any other credential.
     var onlyLogOf: String?
+    /// When the key ends; nil for one that does not, and for any other credential.
+    var expiresAt: Date?
 
-    var isAdmin: Bool { role == .admin }
+    /// Whether others' things are the caller's too. An administrator's key that is not for that is as any user's.
+    var isAdmin: Bool { role == .admin && scopes.contains(.admin) }
 
     /// Whose things the caller may see and change: nil for everybody's.
     var owner: String? { isAdmin ? nil : userID }

@@ -3,6 +3,9 @@ import Runner
 
 /// A JSON object of a request, read key by key: every fault is collected, and told with its place.
 final class JSONFields {
+    /// Faults that are told: an answer must not be many times its request.
+    private static let mostFaults = 20
+
     private let members: [String: JSONValue]
     private let place: String
     private var faults: [Problem.Detail] = []
@@ -23,16 +26,17 @@ final class JSONFields {
     init(_ members: [String: JSONValue], known: [String], place: String = "") {
         self.members = members
         self.place = place
-        for key in members.keys.sorted() where !known.contains(key) {
+        for key in members.keys.sorted() where !known.contains(key) && faults.count < Self.mostFaults {
             fault(key, "is not known; known are \(known.joined(separator: ", "))")
         }
     }
 
     func fault(_ key: String, _ message: String) {
+        guard faults.count < Self.mostFaults else { return }
         faults.append(Problem.Detail(path: key.isEmpty ? place : "\(place)/\(key)", message: message))
     }
 
-    func take(_ other: [Problem.Detail]) { faults += other }
+    func take(_ other: [Problem.Detail]) { faults += other.prefix(Self.mostFaults - faults.count) }
 
     /// - Throws: ``Problem`` with all that is wrong, if anything is.
     func check() throws { if !faults.isEmpty { throw Problem.invalid(faults) } }
@@ -60,8 +64,10 @@ final class JSONFields {
     func string(_ key: String, _ length: ClosedRange<Int>) -> String? {
         guard let value = present(key) else { return nil }
         guard case .string(let text) = value else { return refused(key, "must be a string") }
-        guard length.contains(text.count) else {
-            return refused(key, "must have \(length.lowerBound) to \(length.upperBound) characters, has \(text.count)")
+        // Not graphemes, of which one can be as long as one likes.
+        let count = text.unicodeScalars.count
+        guard length.contains(count) else {
+            return refused(key, "must have \(length.lowerBound) to \(length.upperBound) characters, has \(count)")
         }
         guard !text.unicodeScalars.contains("\0") else { return refused(key, "must not hold U+0000") }
         return text
@@ -132,13 +138,13 @@ final class JSONFields {
     }
 
     /// Takes the faults of an object that was read from here.
-    func collect(_ inner: JSONFields?) { if let inner { faults += inner.faults } }
+    func collect(_ inner: JSONFields?) { if let inner { take(inner.faults) } }
 
     /// Decodes an object into what has the same names.
     func decoded<Value: Decodable>(_ key: String, as type: Value.Type, known: [String]) -> Value? {
         guard let value = present(key) else { return nil }
         guard case .object(let members) = value else { return refused(key, "must be an object") }
-        for name in members.keys.sorted() where !known.contains(name) {
+        for name in members.keys.sorted() where !known.contains(name) && faults.count < Self.mostFaults {
             fault("\(key)/\(name)", "is not known; known are \(known.joined(separator: ", "))")
         }
         do {

@@ -1,5 +1,6 @@
 import Entitlements
 import Foundation
+import Glibc
 import HTTPTypes
 import Hummingbird
 import Runner
@@ -31,7 +32,7 @@ struct RouteGuard: Sendable {
             caller = try await identify(request, call(nil), route)
         } catch let problem as Problem where problem.status == 401 {
             // Guessing is limited too.
-            _ = try admit("address:\(peer(request, context))", limit: nil)
+            _ = try admit("address:\(Self.network(of: peer(request, context)))", limit: nil)
             throw problem
         }
         let verdict = try admit(caller.limitKey, limit: caller.requestLimit)
@@ -74,7 +75,7 @@ struct RouteGuard: Sendable {
             guard caller.role != .user else { throw Problem.forbidden("this is for developers and administrators") }
             try need(scope)
         case .admin:
-            guard caller.isAdmin else { throw Problem.forbidden("this is for administrators") }
+            guard caller.role == .admin else { throw Problem.forbidden("this is for administrators") }
             try need(.admin)
         }
     }
@@ -85,6 +86,16 @@ struct RouteGuard: Sendable {
         else { return context.peer }
         let hops = chain.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
         return hops.last { !configuration.trustedProxies.contains($0) } ?? context.peer
+    }
+
+    /// Of IPv6 the /64, which is what one client has at least; other addresses as they are.
+    private static func network(of address: String) -> String {
+        var parsed = in6_addr()
+        guard inet_pton(AF_INET6, address, &parsed) == 1 else { return address }
+        let bytes = withUnsafeBytes(of: parsed) { Array($0) }
+        // IPv4 in IPv6's clothes: RFC 4291, §2.5.5.2.
+        let isMapped = bytes.prefix(10).allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
+        return isMapped ? address : bytes.prefix(8).map { String($0, radix: 16) }.joined(separator: ".") + "/64"
     }
 
     // MARK: How often

@@ -90,10 +90,20 @@ private struct ConfigurationReport: Encodable {
         configuration = ConfigurationKey.all.map { key in
             Line(
                 key: key.name, variable: key.variable,
-                value: sources[key.name].map { key.isSecret ? "(set)" : $0 } ?? "",
+                value: sources[key.name].map { key.isSecret ? "(set)" : Self.masked($0) } ?? "",
                 source: sources.source(of: key.name),
                 about: key.about)
         }
+    }
+
+    /// A URL without what may be secret in it: who signs in, and its query.
+    private static func masked(_ value: String) -> String {
+        guard value.contains("://"), var url = URLComponents(string: value) else { return value }
+        guard url.user != nil || url.password != nil || url.query != nil else { return value }
+        if url.user != nil { url.user = "masked" }
+        url.password = nil
+        if url.query != nil { url.query = "masked" }
+        return url.string ?? "(set)"
     }
 
     func print(_ format: OutputFormat) throws {

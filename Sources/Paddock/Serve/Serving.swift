@@ -37,7 +37,8 @@ struct Serving {
 
     private func serve(_ database: Database, _ folder: StateFolder) async throws {
         try await database.migrate()
-        try await makeFirstAdmin(database)
+        warn()
+        try await makeFirstAdmin(database, folder)
         try await DockerClient.withClient(configuration.docker) { client in
             let host = try RunnerHost(client: client, folder: folder)
             let node = Node(host: host, database: database, configuration: configuration.node, logger: logger)
@@ -87,19 +88,64 @@ struct Serving {
     private func verifiers() async -> [any TokenVerifier] {
         var verifiers: [any TokenVerifier] = []
         if let secret = configuration.jwtSecret {
-            verifiers.append(await HMACTokenVerifier(secret: secret, longestLife: configuration.jwtExpiry))
+            verifiers.append(
+                await HMACTokenVerifier(
+                    secret: secret, longestLife: configuration.jwtExpiry, audiences: configuration.jwtAudiences,
+                    issuer: configuration.jwtIssuer))
         }
         if let jwks = configuration.jwks { verifiers.append(JWKSTokenVerifier(jwks)) }
         return verifiers
     }
 
-    /// The first start makes an administrator. The key is shown on stdout, and nowhere in the log.
-    private func makeFirstAdmin(_ database: Database) async throws {
+    /// What is convenient for trying things out, and dangerous beyond that.
+    private func warn() {
+        let risks = [
+            ("server.insecureHTTP", configuration.server.allowsInsecureHTTP, "keys and inputs may be read on the way"),
+            ("server.corsOrigins", configuration.server.corsOrigins.contains("*"), "any page may call the API"),
+            ("server.requestLimit", configuration.server.requestLimit == 0, "requests are not limited"),
+            ("webhooks.allowHTTP", configuration.webhooks.allowsHTTP, "webhooks may be read on the way"),
+        ]
+        for (key, isSet, risk) in risks where isSet {
+            logger.warning("a risky setting", metadata: ["key": "\(key)", "risk": "\(risk)"])
+        }
+    }
+
+    /// The first start makes an administrator. The key is shown on stdout, and nowhere in the log: where stdout is the
+    /// journal, it is in a file that only its owner reads.
+    private func makeFirstAdmin(_ database: Database, _ folder: StateFolder) async throws {
         guard let key = try await AccountService(database: database).makeFirstAdmin() else { return }
+        if stdoutIsJournal {
+            let path = "\(folder.path)/first-admin.key"
+            try Self.write(key, to: path)
+            return Console.line(
+                "paddock: this is the first start: usr_admin is its administrator; its key is in \(path): take it, and "
+                    + "remove the file")
+        }
         Console.line(
             "paddock: this is the first start: usr_admin is its administrator, with this key, which is not shown again:"
         )
         try Output.write(key + "\n")
+    }
+
+    /// systemd says which file its journal is: sd_journal_print(3), JOURNAL_STREAM.
+    private var stdoutIsJournal: Bool {
+        var file = stat()
+        guard let stream = configuration.environment["JOURNAL_STREAM"], fstat(STDOUT_FILENO, &file) == 0 else {
+            return false
+        }
+        return stream == "\(file.st_dev):\(file.st_ino)"
+    }
+
+    private static func write(_ key: String, to path: String) throws {
+        // Of a database that is no more.
+        unlink(path)
+        let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        defer { if file >= 0 { close(file) } }
+        guard file >= 0, StandardStreams.write(Array("\(key)\n".utf8)[...], to: file) == nil else {
+            throw Failure(
+                "\(path): the first administrator's key cannot be written there: make it another one with "
+                    + "paddock keys create usr_admin --name first")
+        }
     }
 
     /// The first signal stops, the second leaves at once: what runs is the next node's.

@@ -4,6 +4,9 @@ public import Storage
 
 /// Users, keys, rights and what everybody may have, for whoever asks for them.
 public struct AccountService: Sendable {
+    /// The user that the first start makes.
+    public static let firstAdmin = "usr_admin"
+
     private let database: Database
     private let users = UserRepository()
     private let keys = APIKeyRepository()
@@ -95,7 +98,7 @@ public struct AccountService: Sendable {
     public func makeFirstAdmin() async throws -> String? {
         try await database.transaction { transaction in
             guard try await users.list(limit: 1, in: transaction).elements.isEmpty else { return nil }
-            let admin = try await users.ensure("usr_admin", role: .admin, in: transaction)
+            let admin = try await users.ensure(Self.firstAdmin, role: .admin, in: transaction)
             let new = try await keys.create(
                 userID: admin.id, name: "first", requestLimit: 0, by: "paddock", in: transaction)
             try await note("user.created", admin.id, by: "paddock", ["role": .string("admin")], in: transaction)

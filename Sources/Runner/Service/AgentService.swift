@@ -85,8 +85,10 @@ public struct AgentService: Sendable {
             name: name, description: description, category: category, dockerImage: image,
             // Until it is looked up, so that other faults are told without the Engine.
             imageDigest: "sha256:" + String(repeating: "0", count: 64))
-        try apply(fields, to: &draft)
-        try await pin(image, in: &draft)
+        try Self.checked(fields).apply(to: &draft)
+        let exact = try await pinned(image)
+        draft.dockerImage = exact.name
+        draft.imageDigest = exact.digest
         return try await database.transaction(isolation: .readCommitted) { [draft] transaction in
             try await agents.create(draft, ownerID: owner, by: actor, in: transaction)
         }
@@ -94,14 +96,24 @@ public struct AgentService: Sendable {
 
     /// Changes what is given. A new image, or the same one given again, is looked up anew.
     public func update(_ id: String, _ fields: Fields, by actor: String) async throws -> Agent {
-        var draft = AgentDraft(try await find(id))
-        if let name = fields.name { draft.name = name }
-        if let description = fields.description { draft.description = description }
-        if let category = fields.category { draft.category = category }
-        try apply(fields, to: &draft)
-        if let image = fields.dockerImage { try await pin(image, in: &draft) }
-        return try await database.transaction(isolation: .readCommitted) { [draft] transaction in
-            try await agents.update(id, to: draft, by: actor, in: transaction)
+        let change = try Self.checked(fields)
+        // So that faults are told without the Engine.
+        var trial = AgentDraft(try await find(id))
+        try change.apply(to: &trial)
+        var image: (name: String, digest: String)?
+        if let reference = fields.dockerImage { image = try await pinned(reference) }
+        return try await database.transaction(isolation: .readCommitted) { [image] transaction in
+            // Locked, and read after it: looking an image up may have taken minutes, and what others have changed in
+            // the meantime stays changed.
+            try await transaction.execute("UPDATE agents SET version = version WHERE id = \(id)")
+            guard let agent = try await agents.find(id, in: transaction) else { throw Self.notFound(id) }
+            var draft = AgentDraft(agent)
+            try change.apply(to: &draft)
+            if let image {
+                draft.dockerImage = image.name
+                draft.imageDigest = image.digest
+            }
+            return try await agents.update(id, to: draft, by: actor, in: transaction)
         }
     }
 
@@ -117,45 +129,60 @@ public struct AgentService: Sendable {
 
     // MARK: Checking
 
-    private func apply(_ fields: Fields, to draft: inout AgentDraft) throws {
-        if let price = fields.price { draft.price = price }
-        if let token = fields.priceToken { draft.priceToken = token }
-        if let limits = fields.limits { draft.limits = limits }
-        if let isActive = fields.isActive { draft.isActive = isActive }
-        if case .set(let value) = fields.maxConcurrent { draft.maxConcurrent = value }
-        if case .set(let value) = fields.executionsPerHour { draft.executionsPerHour = value }
-        if case .set(let schema) = fields.inputSchema { draft.inputSchema = try Self.compiled(schema, "/inputSchema") }
-        if case .set(let schema) = fields.outputSchema {
-            draft.outputSchema = try Self.compiled(schema, "/outputSchema")
+    /// Fields whose schemas compile and whose hosts can be read, in the form in which they are stored.
+    private struct Change: Sendable {
+        let fields: Fields
+        let inputSchema: Fields.Field<String>
+        let outputSchema: Fields.Field<String>
+        let hosts: [String]?
+
+        /// Everything but the image.
+        /// - Throws: `EntitlementError` for fields that are wrong.
+        func apply(to draft: inout AgentDraft) throws {
+            if let name = fields.name { draft.name = name }
+            if let description = fields.description { draft.description = description }
+            if let category = fields.category { draft.category = category }
+            if let price = fields.price { draft.price = price }
+            if let token = fields.priceToken { draft.priceToken = token }
+            if let limits = fields.limits { draft.limits = limits }
+            if let isActive = fields.isActive { draft.isActive = isActive }
+            if case .set(let value) = fields.maxConcurrent { draft.maxConcurrent = value }
+            if case .set(let value) = fields.executionsPerHour { draft.executionsPerHour = value }
+            if case .set(let schema) = inputSchema { draft.inputSchema = schema }
+            if case .set(let schema) = outputSchema { draft.outputSchema = schema }
+            if let hosts { draft.hosts = hosts }
+            _ = try draft.validated()
         }
-        if let hosts = fields.hosts {
-            draft.hosts = try hosts.enumerated().map { index, host in
+    }
+
+    private static func checked(_ fields: Fields) throws -> Change {
+        Change(
+            fields: fields, inputSchema: try compiled(fields.inputSchema, "/inputSchema"),
+            outputSchema: try compiled(fields.outputSchema, "/outputSchema"),
+            hosts: try fields.hosts?.enumerated().map { index, host in
                 do {
                     return try EgressRule(host).description
                 } catch {
                     throw Refusal.field("/network/allow/\(index)", "\(error)")
                 }
-            }
-        }
-        _ = try draft.validated()
+            })
     }
 
-    private static func compiled(_ schema: JSONValue?, _ path: String) throws -> String? {
-        guard let schema, schema != .null else { return nil }
+    private static func compiled(_ field: Fields.Field<JSONValue>, _ path: String) throws -> Fields.Field<String> {
+        guard case .set(let given) = field else { return .kept }
+        guard let schema = given, schema != .null else { return .set(nil) }
         do {
             _ = try JSONSchema(schema)
         } catch {
             throw Refusal.field(path, "\(error)")
         }
-        return String(decoding: try schema.serialized(), as: UTF8.self)
+        return .set(String(decoding: try schema.serialized(), as: UTF8.self))
     }
 
     /// Finds out what exactly the name stands for now: what is run later is that and nothing else.
-    private func pin(_ reference: String, in draft: inout AgentDraft) async throws {
+    private func pinned(_ reference: String) async throws -> (name: String, digest: String) {
         do {
-            let pinned = try await ImageStore(client: host.client).pinned(reference)
-            draft.dockerImage = pinned.name
-            draft.imageDigest = pinned.digest
+            return try await ImageStore(client: host.client).pinned(reference)
         } catch let error as ImageError {
             throw Refusal.field("/dockerImage", error.description)
         } catch let error as DockerError {

@@ -29,6 +29,7 @@ public struct ExecutionDocument: Sendable {
         var execution = try Execution.current(stored)
         execution.status = .queued
         execution.startedAt = nil
+        execution.finishedAt = nil
         return ExecutionDocument(try execution.serialized(isPretty: false), stored.id)
     }
 

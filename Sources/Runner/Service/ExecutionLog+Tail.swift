@@ -10,7 +10,7 @@ extension ExecutionLog {
         var window = Self.firstWindow
         while true {
             let start = max(0, end - window)
-            let begins = try await lineBegins(from: start, to: end, stream)
+            let begins = try await lineBegins(from: start, to: end, stream, last: lines)
             // The first line of a window may have begun before it.
             if begins.count >= lines { return begins[begins.count - lines] }
             if start == 0 { return begins.first ?? 0 }
@@ -18,8 +18,11 @@ extension ExecutionLog {
         }
     }
 
-    /// Offsets at which a line begins, of those that hold anything.
-    private func lineBegins(from start: Int64, to end: Int64, _ stream: LogSource?) async throws -> [Int64] {
+    /// Offsets at which a line begins, of those that hold anything: the last `count` of them at least, where there are
+    /// so many, and never twice as many.
+    private func lineBegins(
+        from start: Int64, to end: Int64, _ stream: LogSource?, last count: Int
+    ) async throws -> [Int64] {
         var begins: [Int64] = []
         // Of the log's beginning it is known; of any other place it is not.
         var isAtBegin = start == 0
@@ -33,6 +36,7 @@ extension ExecutionLog {
                 }
                 for (index, byte) in bytes.enumerated() {
                     if isAtBegin { begins.append(record.offset + Int64(index)) }
+                    if begins.count >= 2 * count { begins.removeFirst(begins.count - count) }
                     isAtBegin = byte == UInt8(ascii: "\n")
                 }
             }

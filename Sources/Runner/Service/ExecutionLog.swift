@@ -22,6 +22,8 @@ public struct ExecutionLog: Sendable {
         public var offset: Int64 = 0
         /// Go on until the execution ends.
         public var follows = false
+        /// The state that the reader knows already; another one is told first. nil for none.
+        public var known: ExecutionState?
 
         public init() {}
     }
@@ -47,7 +49,7 @@ public struct ExecutionLog: Sendable {
     public func read(_ selection: Selection, _ body: (Item) async throws -> Void) async throws {
         var position = selection.offset
         guard selection.follows else { return try await drain(&position, body) }
-        try await follow(&position, body)
+        try await follow(&position, selection.known, body)
     }
 
     /// Where what is stored ends.
@@ -73,8 +75,10 @@ public struct ExecutionLog: Sendable {
     }
 
     /// Until the execution has ended: each round reads the log as long as somebody here knows its writer.
-    private func follow(_ position: inout Int64, _ body: (Item) async throws -> Void) async throws {
-        var last: ExecutionState?
+    private func follow(
+        _ position: inout Int64, _ known: ExecutionState?, _ body: (Item) async throws -> Void
+    ) async throws {
+        var last = known
         while true {
             let next: Round = try await watch.withEvents(of: id.description) { events in
                 // Read before the log: once an execution has ended, all of its log is stored.

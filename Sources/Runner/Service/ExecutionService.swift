@@ -79,6 +79,12 @@ public final class ExecutionService: Sendable {
     }
 
     private func admit(_ submission: Submission) async throws -> Submitted {
+        if let idempotency = submission.idempotency {
+            // What was answered before needs no look at its input, which may take seconds.
+            let claim = try await IdempotencyKeys().find(
+                idempotency.key, of: submission.userID, fingerprint: idempotency.fingerprint, in: database)
+            if let known = try await replay(claim, in: database) { return known }
+        }
         // The same in every attempt: a commit whose answer was lost is found again by it.
         let id = ExecutionID()
         while true {
@@ -162,10 +168,17 @@ public final class ExecutionService: Sendable {
         let claim = try await IdempotencyKeys().claim(
             idempotency.key, of: submission.userID, fingerprint: idempotency.fingerprint, for: id.description,
             in: transaction)
+        return try await replay(claim, in: transaction)
+    }
+
+    /// The execution of a key that is known; nil for one that is new.
+    private func replay(
+        _ claim: IdempotencyKeys.Claim, in executor: some SQLExecutor
+    ) async throws -> Submitted? {
         switch claim {
         case .new: return nil
         case .known(let executionID):
-            guard let stored = try await queue.find(executionID, in: transaction) else {
+            guard let stored = try await queue.find(executionID, in: executor) else {
                 throw Self.notFound(executionID)
             }
             return Submitted(execution: stored, isReplayed: true)
@@ -277,14 +290,17 @@ public final class ExecutionService: Sendable {
 
     // MARK: Ending
 
+    /// - Parameter grace: from SIGTERM to SIGKILL, at most what the execution's limits give: time beyond them is not
+    ///   reserved. nil for that of the limits.
     /// - Returns: the execution as it is then, and whether it had ended before.
     public func cancel(
         _ id: String, of userID: String?, by actor: String, grace: Duration?, reason: String?
     ) async throws -> (execution: StoredExecution, hadEnded: Bool) {
         let before = try await find(id, of: userID)
         guard !before.state.isEnd, let execution = ExecutionID(id) else { return (before, true) }
+        let longest = Duration.seconds(try Execution.current(before).limits.graceSeconds)
         let after = try await ExecutionCanceller(database, queue: queue).cancel(
-            execution, actor: actor, grace: grace, reason: reason)
+            execution, actor: actor, grace: grace.map { min($0, longest) }, reason: reason)
         guard let after else { throw Self.notFound(id) }
         return (after, false)
     }

@@ -72,7 +72,9 @@ extension Submission {
             check(
                 Self.isLabel(name), "/labels",
                 "'\(name.prefix(64))' must be 1 to 63 letters, digits, '.', '_', '/' or '-'")
-            check(value.count <= 255 && !value.utf8.contains(0), "/labels/\(name)", "must have at most 255 characters")
+            check(
+                value.unicodeScalars.count <= 255 && !value.utf8.contains(0), "/labels/\(name)",
+                "must have at most 255 characters")
         }
         for (index, host) in (hosts ?? []).enumerated() {
             do {

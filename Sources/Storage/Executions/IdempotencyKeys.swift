@@ -41,6 +41,20 @@ public struct IdempotencyKeys: Sendable {
         return try row["fingerprint"] == fingerprint ? .known(executionID: row["execution_id"]) : .mismatch
     }
 
+    /// What is known of a key now, without taking it: ``Claim/new`` for one that nobody has.
+    public func find(
+        _ key: String, of userID: String, fingerprint: [UInt8], in executor: some SQLExecutor
+    ) async throws -> Claim {
+        let rows = try await executor.query(
+            """
+            SELECT fingerprint, execution_id FROM idempotency_keys
+            WHERE user_id = \(userID) AND idempotency_key = \(key)
+                AND created_at >= \(.now) - \(Self.lifetime.wholeMilliseconds)
+            """)
+        guard let row = rows.first else { return .new }
+        return try row["fingerprint"] == fingerprint ? .known(executionID: row["execution_id"]) : .mismatch
+    }
+
     /// Gives a key back that this transaction has taken: what it was for was denied.
     public func release(_ key: String, of userID: String, in transaction: Transaction) async throws {
         try await transaction.execute(

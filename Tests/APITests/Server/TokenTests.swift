@@ -16,6 +16,8 @@ struct TokenTests {
         var exp: Double?
         var nbf: Double?
         var iat: Double?
+        var aud: String?
+        var iss: String?
 
         func verify(using algorithm: some JWTAlgorithm) async throws {}
     }
@@ -67,6 +69,23 @@ struct TokenTests {
         ]
         for (what, token) in wrong {
             await #expect(throws: TokenRefused.self, "\(what)") { _ = try await verifier.verify(token) }
+        }
+    }
+
+    @Test("are for this server and of its issuer, where that is said")
+    func audienceAndIssuer() async throws {
+        let verifier = await HMACTokenVerifier(
+            secret: Self.secret, longestLife: .seconds(3600), audiences: ["paddock"], issuer: "market")
+        let good = try await token(Payload(sub: "s", exp: soon, aud: "paddock", iss: "market"))
+        #expect(try await verifier.verify(good)?.userID == "s")
+        let wrong = [
+            Payload(sub: "s", exp: soon), Payload(sub: "s", exp: soon, aud: "paddock"),
+            Payload(sub: "s", exp: soon, iss: "market"), Payload(sub: "s", exp: soon, aud: "other", iss: "market"),
+            Payload(sub: "s", exp: soon, aud: "paddock", iss: "other"),
+        ]
+        for payload in wrong {
+            let token = try await token(payload)
+            await #expect(throws: TokenRefused.self, "\(payload)") { _ = try await verifier.verify(token) }
         }
     }
 

@@ -72,10 +72,10 @@ struct ConfigurationKey: Sendable {
             about: "file or https URL of a JWKS; with it JWTs signed with RS256, ES256 or EdDSA are taken"),
         .init(
             name: "auth.audience", variable: "PADDOCK_JWT_AUDIENCE", standard: "",
-            about: "what a JWT of the JWKS must be meant for, separated by commas"),
+            about: "what a JWT must be meant for (aud), one of these, separated by commas"),
         .init(
             name: "auth.issuer", variable: "PADDOCK_JWT_ISSUER", standard: "",
-            about: "who must have issued a JWT of the JWKS"),
+            about: "who must have issued a JWT (iss); needed with auth.jwks"),
     ]
 
     static let storage: [ConfigurationKey] = [

@@ -11,6 +11,9 @@ struct ServeConfiguration {
     let logLevel: Logger.Level
     let jwtSecret: String?
     let jwtExpiry: Duration
+    /// Of JWTs of both kinds; empty and nil for any.
+    let jwtAudiences: Set<String>
+    let jwtIssuer: String?
     let jwks: JWKSVerifier.Configuration?
     let databaseURL: String?
     let database: Database.Configuration
@@ -34,6 +37,8 @@ struct ServeConfiguration {
             throw sources.wrong("auth.jwtSecret", "at least 32 bytes, such as: openssl rand -base64 48")
         }
         jwtExpiry = try sources.duration("auth.jwtExpiry")
+        jwtAudiences = Set(sources.list("auth.audience"))
+        jwtIssuer = sources["auth.issuer"]
         jwks = try Self.jwks(sources)
         databaseURL = sources["database.url"]
         // Read to see that it is one; the folder is not needed for that.
@@ -68,6 +73,9 @@ struct ServeConfiguration {
 
     private static func jwks(_ sources: ConfigurationSources) throws -> JWKSVerifier.Configuration? {
         guard let source = sources["auth.jwks"] else { return nil }
+        guard sources["auth.issuer"] != nil else {
+            throw sources.wrong("auth.issuer", "who issues the tokens of auth.jwks: the value of their claim iss")
+        }
         do {
             var jwks = JWKSVerifier.Configuration(try JWKSource(source))
             jwks.audiences = Set(sources.list("auth.audience"))
