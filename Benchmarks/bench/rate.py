@@ -49,7 +49,7 @@ def run_paddock(options):
 
 
 def measure(options, engine, report):
-    spec, _ = own_spec(options, engine)
+    spec = own_spec(options, engine)
 
     def raw(body):
         def lane(_):

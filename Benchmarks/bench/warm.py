@@ -1,8 +1,10 @@
 """A launch in a sandbox that was prepared ahead, against the same by raw calls, `docker exec` and `docker run --rm`."""
 
+import atexit
 import os
 import re
 import secrets
+import shutil
 import subprocess
 import tempfile
 
@@ -15,15 +17,16 @@ RAW, PADDOCK = "raw launch in a prepared sandbox", "paddock run --warm, taken to
 
 
 def own_spec(options, engine):
-    """Our own fields: from a sandbox that `paddock run` keeps for a moment."""
+    """Our own fields: from a sandbox that `paddock run` keeps for a moment. They name files of its state folder."""
     state = tempfile.mkdtemp(prefix="paddock-bench-")
+    atexit.register(shutil.rmtree, state)
     environment = {**os.environ, "PADDOCK_STATE_DIR": state}
     command = paddock_command(options, BUSYBOX, ["sh", "-c", "echo ready; sleep 600"])
     process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     try:
         if process.stdout.read(6) != b"ready\n":
             raise BenchError("`paddock run` did not begin")
-        return paddock_spec(engine, state), state
+        return paddock_spec(engine, state)
     finally:
         process.terminate()
         process.wait(RUN_LIMIT)
@@ -72,7 +75,7 @@ class Running:
 
 
 def measure(options, engine, report):
-    spec, _ = own_spec(options, engine)
+    spec = own_spec(options, engine)
     with Running(engine) as running:
         samples = interleave({
             DOCKER: lambda: timed(docker_command(BUSYBOX, AGENT))["firstByte"],
