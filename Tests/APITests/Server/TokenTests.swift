@@ -92,8 +92,11 @@ struct TokenTests {
     @Test("of another algorithm are not this verifier's, whatever signed them")
     func algorithms() async throws {
         let verifier = await verifier()
-        #expect(try await verifier.verify(try await token(
-                    Payload(sub: "s", exp: soon), secret: String(repeating: "s", count: 64), algorithm: .sha512)) == nil)
+        #expect(
+            try await verifier.verify(
+                try await token(
+                    Payload(sub: "s", exp: soon), secret: String(repeating: "s", count: 64), algorithm: .sha512)) == nil
+        )
         let good = try await token(Payload(sub: "s", exp: soon)).split(separator: ".")
         func header(_ json: String) -> String {
             Data(json.utf8).base64EncodedString().replacing("=", with: "")
