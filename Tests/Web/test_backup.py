@@ -5,13 +5,14 @@ import shutil
 import sqlite3
 import subprocess
 
-from conftest import PROGRAM, Client, Server
+from conftest import PROGRAM, Client, Server, until
 
 
 def test_what_was_backed_up_is_there_after_a_restore(server, admin, agent, tmp_path):
     execution = admin.run(agent, {"count": 3})["id"]
     before = admin.wait(execution)
     running = admin.run(agent, {"wait": 30})["id"]
+    until(lambda: admin.get(f"/api/v1/executions/{running}").json()["status"] == "running", "it runs")
     with sqlite3.connect(server.folder / "paddock.sqlite") as database:
         database.execute("VACUUM INTO ?", [str(tmp_path / "backup.sqlite")])
     database.close()

@@ -62,7 +62,7 @@ def test_an_agent_is_run_from_its_form_and_watched(signed_in, agent):
     page.get_by_label("Count").fill("5")
     page.get_by_label("Pause").fill("0.2")
     page.get_by_role("button", name="Add").first.click()
-    page.get_by_label("Lines").fill("first of all")
+    page.get_by_role("textbox", name="Lines").fill("first of all")
     page.get_by_role("button", name="Run").click()
     page.locator(".log-text", has_text="first of all").wait_for()
     page.locator(".log-text", has_text="line 4 of 5").wait_for()
