@@ -2,7 +2,7 @@
 #include "probe.h"
 #include <sys/wait.h>
 
-enum { EXIT_USAGE = 64, TIME_SECONDS = 10 };
+enum { EXIT_USAGE = 64, TIME_SECONDS = 45 };
 
 static const struct probe *const tables[] = {
     namespace_probes, kernel_probes, privilege_probes, init_probes, proc_probes, cgroup_probes,

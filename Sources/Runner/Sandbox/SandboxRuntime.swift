@@ -54,7 +54,7 @@ public struct SandboxRuntime: Sendable, Hashable {
     }
 
     /// What a sandbox takes of the host's memory while it waits, in MiB: its init, its shim, and what the kernel keeps.
-    /// Measured, and rounded up.
+    /// An estimate: it was not measured.
     var waitingMiB: Int {
         switch kernel {
         case .host: 4
