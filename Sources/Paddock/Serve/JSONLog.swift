@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import Logging
 import NIOConcurrencyHelpers
+import Runner
 
 /// The log of a server: one JSON object a line on stderr.
 struct JSONLog: LogHandler {
@@ -23,7 +24,7 @@ struct JSONLog: LogHandler {
     }
 
     func log(event: LogEvent) {
-        var line = #"{"time":""# + Self.time() + #"","level":""# + event.level.rawValue + #"","message":"#
+        var line = #"{"time":""# + Date().rfc3339 + #"","level":""# + event.level.rawValue + #"","message":"#
         line += Self.quoted(event.message.description)
         if label != "paddock" { line += #","logger":"# + Self.quoted(label) }
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
@@ -32,20 +33,6 @@ struct JSONLog: LogHandler {
         }
         if let error = event.error { line += #","error":"# + Self.quoted("\(error)") }
         output.write(line + "}\n")
-    }
-
-    private static func time() -> String {
-        var now = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
-        var parts = tm()
-        gmtime_r(&now.tv_sec, &parts)
-        func padded(_ number: Int, _ width: Int) -> String {
-            let digits = String(number)
-            return String(repeating: "0", count: max(0, width - digits.count)) + digits
-        }
-        return "\(parts.tm_year + 1900)-\(padded(Int(parts.tm_mon) + 1, 2))-\(padded(Int(parts.tm_mday), 2))T"
-            + "\(padded(Int(parts.tm_hour), 2)):\(padded(Int(parts.tm_min), 2)):\(padded(Int(parts.tm_sec), 2))"
-            + ".\(padded(now.tv_nsec / 1_000_000, 3))Z"
     }
 
     private static func json(_ value: Logger.MetadataValue) -> String {

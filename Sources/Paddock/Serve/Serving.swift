@@ -129,11 +129,11 @@ struct Serving {
 
     /// systemd says which file its journal is: sd_journal_print(3), JOURNAL_STREAM.
     private var stdoutIsJournal: Bool {
-        var file = stat()
-        guard let stream = configuration.environment["JOURNAL_STREAM"], fstat(STDOUT_FILENO, &file) == 0 else {
-            return false
-        }
-        return stream == "\(file.st_dev):\(file.st_ino)"
+        // DEVICE:INODE; the link of a socket is socket:[INODE].
+        guard let inode = configuration.environment["JOURNAL_STREAM"]?.split(separator: ":").last,
+            let file = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/1")
+        else { return false }
+        return file == "socket:[\(inode)]"
     }
 
     private static func write(_ key: String, to path: String) throws {

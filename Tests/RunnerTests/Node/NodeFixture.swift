@@ -114,7 +114,7 @@ struct NodeFixture: Sendable {
         return try processes.start([url, "\(stopLimit)"], environment)
     }
 
-    func ticket(_ script: String, user: String = "usr_a", timeout: Double = 100) throws -> ExecutionTicket {
+    func ticket(_ script: String, user: String = "usr_a", timeout: Double = 600) throws -> ExecutionTicket {
         var limits = LimitsRequest()
         limits.timeoutSeconds = timeout
         var ticket = ExecutionTicket(

@@ -188,7 +188,9 @@ struct FaultTests {
 
     @Test("connections that the server ends are replaced")
     func terminated() async throws {
-        try await withServer { _, database in
+        var configuration = Self.quick
+        configuration.statementTimeout = .seconds(60)
+        try await withServer(configuration) { _, database in
             for id in 0..<5 {
                 try await database.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
