@@ -8,7 +8,7 @@ RELEASE := swift build -c release --product paddock --static-swift-stdlib -Xlink
 FAULTS := RunnerTests\.(CrashPoint|EngineFault|DatabaseFault|Stop|TwoNode)Tests
 
 .DEFAULT_GOAL := help
-.PHONY: help build test soak check format bench fuzz demo images image docs clean
+.PHONY: help build test test-web soak check format bench fuzz demo images image docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test: ## do the set-up, start an Engine where none answers, and run every test
 	python3 Tests/SandboxInit/test_sandbox_init.py
 	@# All tests at once, as swift test begins them, would starve each other of a small machine's processors.
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 swift test --skip-build
+	PYTHONDONTWRITEBYTECODE=1 .build/python/bin/python -m pytest Tests/Web/test_document.py Tests/Web/test_logs.py
+
+test-web: ## after make test: every operation by schemathesis, the page in Chromium, Prometheus, a backup
 	PYTHONDONTWRITEBYTECODE=1 .build/python/bin/python -m pytest Tests/Web
 
 soak: ## kill nodes 200 times at random on each database, and repeat the tests of every fault
