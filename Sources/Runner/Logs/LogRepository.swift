@@ -84,11 +84,16 @@ public final class LogRepository: Sendable {
 
     /// Where the log ends.
     public func position(of execution: ExecutionID) async throws -> LogPosition {
-        let rows = try await database.query(
-            """
-            SELECT end_offset, next_sequence, stdout_bytes, stderr_bytes FROM log_batches
-            WHERE \(Self.isLog(execution.description)) ORDER BY first_offset DESC LIMIT 1
-            """)
+        let rows = try await database.transaction(isolation: .readCommitted) { transaction in
+            // The last batch of a node that died may still be under way: it holds this row until it is stored or not.
+            _ = try await transaction.query(
+                "SELECT id FROM executions WHERE id = \(execution.description) \(.forUpdate)")
+            return try await transaction.query(
+                """
+                SELECT end_offset, next_sequence, stdout_bytes, stderr_bytes FROM log_batches
+                WHERE \(Self.isLog(execution.description)) ORDER BY first_offset DESC LIMIT 1
+                """)
+        }
         return try rows.first.map(LogPosition.init) ?? LogPosition()
     }
 
