@@ -47,9 +47,11 @@ check: ## lint the format, and check which module imports which
 format: ## format the Swift sources in place
 	swift format --in-place --recursive Sources Tests $(wildcard Plugins) Package.swift
 
-bench: ## compare paddock run with docker run on this machine
-	@scripts/setup.sh run
+bench: ## compare paddock run with docker run on this machine, and measure decisions and the queue
+	@# With PostgreSQL.
+	@scripts/setup.sh test
 	$(RELEASE)
+	$(subst paddock,AdmissionProgram,$(RELEASE))
 	Benchmarks/run
 
 fuzz: ## fuzz the sandbox init's frame parser, for a bounded time

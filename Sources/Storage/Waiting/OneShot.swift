@@ -48,13 +48,10 @@ final class OneShot<Value: Sendable>: Sendable {
     func value(
         until deadline: ContinuousClock.Instant?, isCancellable: Bool = true, late: @escaping @Sendable () -> any Error
     ) async throws -> Value {
-        let timer = deadline.map { deadline in
-            Task {
-                try await Task.sleep(until: deadline, clock: .continuous)
-                give(.failure(late()))
-            }
+        let wait = deadline.map { deadline in
+            Deadlines.shared.add(deadline) { self.give(.failure(late())) }
         }
-        defer { timer?.cancel() }
+        defer { if let wait { Deadlines.shared.remove(wait) } }
         return try await withTaskCancellationHandler {
             try await value()
         } onCancel: {
