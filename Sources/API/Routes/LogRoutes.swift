@@ -11,6 +11,7 @@ struct LogRoutes {
     private static let longestTail = 100_000
 
     let services: APIServices
+    let streams: LogStreams
 
     var routes: [Route] {
         [
@@ -34,6 +35,7 @@ struct LogRoutes {
         let owner = caller.onlyLogOf == name ? nil : caller.owner
         let execution = try await services.executions.find(name, of: owner)
         guard let id = ExecutionID(execution.id) else { throw Problem.notFound("execution \(name)") }
+        let place = try streams.enter(caller.userID)
         let stream = try Self.stream(call)
         let log = services.executions.log(of: id)
         var selection = ExecutionLog.Selection()
@@ -56,6 +58,7 @@ struct LogRoutes {
                 context.endInput()
             }
             try await writer.finish(nil)
+            withExtendedLifetime(place) {}
         }
         return Response(
             status: .ok,
