@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import Hummingbird
+import NIOConcurrencyHelpers
 import NIOCore
 import Runner
 import ServiceLifecycle
@@ -49,13 +50,18 @@ struct LogRoutes {
         let context = call.context
         let body = ResponseBody { writer in
             let sink = BodySink(writer)
-            // A server that stops ends it, to be resumed elsewhere.
-            try await withGracefulShutdownHandler {
-                try await request.body.consumeWithCancellationOnInboundClose { _ in
-                    try await transcript.write(log, status: status, to: sink)
+            let isStopping = NIOLockedValueBox(false)
+            do {
+                try await withGracefulShutdownHandler {
+                    try await request.body.consumeWithCancellationOnInboundClose { _ in
+                        try await transcript.write(log, status: status, to: sink)
+                    }
+                } onGracefulShutdown: {
+                    isStopping.withLockedValue { $0 = true }
+                    context.endInput()
                 }
-            } onGracefulShutdown: {
-                context.endInput()
+            } catch is CancellationError where format.tellsItsEnd && isStopping.withLockedValue({ $0 }) {
+                // A server that stops ends the stream, to be resumed elsewhere. Text is broken off: it would look whole.
             }
             try await writer.finish(nil)
             withExtendedLifetime(place) {}
