@@ -363,6 +363,15 @@ def test_a_user_sees_no_administration(browser, server, admin, agent):
     context.close()
 
 
+def test_an_administrator_sees_the_nodes_state(signed_in, admin, agent):
+    admin.wait(admin.run(agent, {"count": 1})["id"])
+    page = signed_in
+    page.goto("/#/admin")
+    for title in ["database", "engine", "disk", "Waiting", "Oldest waits", "Running here", "Followers of logs",
+                  "Sandboxes prepared", "Memory", "Open files", "Up since"]:
+        page.get_by_text(title, exact=True).first.wait_for()
+
+
 def test_nothing_comes_from_elsewhere(signed_in, server):
     seen = []
     signed_in.on("request", lambda request: seen.append(request.url))
