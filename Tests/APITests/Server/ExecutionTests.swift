@@ -139,7 +139,9 @@ struct ExecutionTests {
         }
     }
 
-    @Test("are listed in pages that end where there is much of them", .timeLimit(.minutes(5)), arguments: Backend.allCases)
+    @Test(
+        "are listed in pages that end where there is much of them", .timeLimit(.minutes(5)), arguments: Backend.allCases
+    )
     func largePages(_ backend: Backend) async throws {
         try await ServerFixture.with(backend) { server in
             let agent = try await server.agent()
