@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import Hummingbird
+import NIOConcurrencyHelpers
 import NIOCore
 import Runner
 import ServiceLifecycle
@@ -11,6 +12,7 @@ struct LogRoutes {
     private static let longestTail = 100_000
 
     let services: APIServices
+    let streams: LogStreams
 
     var routes: [Route] {
         [
@@ -34,6 +36,7 @@ struct LogRoutes {
         let owner = caller.onlyLogOf == name ? nil : caller.owner
         let execution = try await services.executions.find(name, of: owner)
         guard let id = ExecutionID(execution.id) else { throw Problem.notFound("execution \(name)") }
+        let place = try streams.enter(caller.userID)
         let stream = try Self.stream(call)
         let log = services.executions.log(of: id)
         var selection = ExecutionLog.Selection()
@@ -47,15 +50,21 @@ struct LogRoutes {
         let context = call.context
         let body = ResponseBody { writer in
             let sink = BodySink(writer)
-            // A server that stops ends it, to be resumed elsewhere.
-            try await withGracefulShutdownHandler {
-                try await request.body.consumeWithCancellationOnInboundClose { _ in
-                    try await transcript.write(log, status: status, to: sink)
+            let isStopping = NIOLockedValueBox(false)
+            do {
+                try await withGracefulShutdownHandler {
+                    try await request.body.consumeWithCancellationOnInboundClose { _ in
+                        try await transcript.write(log, status: status, to: sink)
+                    }
+                } onGracefulShutdown: {
+                    isStopping.withLockedValue { $0 = true }
+                    context.endInput()
                 }
-            } onGracefulShutdown: {
-                context.endInput()
+            } catch is CancellationError where format.tellsItsEnd && isStopping.withLockedValue({ $0 }) {
+                // A server that stops ends the stream, to be resumed elsewhere. Text is broken off: it would look whole.
             }
             try await writer.finish(nil)
+            withExtendedLifetime(place) {}
         }
         return Response(
             status: .ok,
