@@ -26,7 +26,8 @@ test: ## do the set-up, start an Engine where none answers, and run every test
 	python3 Tests/SandboxInit/test_sandbox_init.py
 	@# All tests at once, as swift test begins them, would starve each other of a small machine's processors.
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 swift test --skip-build
-	PYTHONDONTWRITEBYTECODE=1 .build/python/bin/python -m pytest Tests/Web/test_document.py Tests/Web/test_logs.py
+	PYTHONDONTWRITEBYTECODE=1 .build/python/bin/python -m pytest Tests/Web/test_document.py Tests/Web/test_logs.py \
+		Tests/Web/test_flat.py
 
 test-web: ## after make test: every operation by schemathesis, the page in Chromium, Prometheus, a backup
 	PYTHONDONTWRITEBYTECODE=1 .build/python/bin/python -m pytest Tests/Web
@@ -47,9 +48,10 @@ check: ## lint the format, and check which module imports which
 format: ## format the Swift sources in place
 	swift format --in-place --recursive Sources Tests $(wildcard Plugins) Package.swift
 
-bench: ## compare paddock run with docker run on this machine
-	@scripts/setup.sh run
+bench: ## compare paddock with what one would use instead, on this machine (about 12 minutes)
+	@scripts/setup.sh bench
 	$(RELEASE)
+	swift build -c release --product PlainServer --static-swift-stdlib -Xlinker --strip-all
 	Benchmarks/run
 
 fuzz: ## fuzz the sandbox init's frame parser, for a bounded time
