@@ -73,13 +73,14 @@ images: ## make the base images and build every sample agent as paddock/NAME
 	@scripts/setup.sh run
 	@images/agents.py build
 
-image: ## build paddock in release, and its own image paddock/server:latest
+image: ## build paddock in release, its own image paddock/server:latest, and paddock/postgresql:latest
 	@scripts/setup.sh run
 	$(RELEASE)
-	@/usr/bin/python3 images/base/build.py runtime
+	@/usr/bin/python3 images/base/build.py runtime postgresql
 	@mkdir -p .build/image
 	@cp .build/release/paddock .build/image/paddock
 	docker build --quiet --tag paddock/server:latest --file packaging/Dockerfile .build/image
+	docker build --quiet --tag paddock/postgresql:latest packaging/postgresql
 
 docs: ## check that every relative link in the documents leads somewhere
 	@python3 scripts/check-links.py

@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import Hummingbird
+import NIOConcurrencyHelpers
 import NIOCore
 import Runner
 import ServiceLifecycle
@@ -11,6 +12,7 @@ struct LogRoutes {
     private static let longestTail = 100_000
 
     let services: APIServices
+    let streams: LogStreams
 
     var routes: [Route] {
         [
@@ -34,6 +36,7 @@ struct LogRoutes {
         let owner = caller.onlyLogOf == name ? nil : caller.owner
         let execution = try await services.executions.find(name, of: owner)
         guard let id = ExecutionID(execution.id) else { throw Problem.notFound("execution \(name)") }
+        let place = try streams.enter(caller.userID)
         let stream = try Self.stream(call)
         let log = services.executions.log(of: id)
         var selection = ExecutionLog.Selection()
@@ -47,13 +50,19 @@ struct LogRoutes {
         let body = ResponseBody { writer in
             let inbox = LogInbox()
             context.onClose { inbox.leave() }
-            // A server that stops ends it, to be resumed elsewhere.
-            try await withGracefulShutdownHandler {
-                try await transcript.write(log, inbox, status: status, to: BodySink(writer))
-            } onGracefulShutdown: {
-                inbox.leave()
+            let isStopping = NIOLockedValueBox(false)
+            do {
+                try await withGracefulShutdownHandler {
+                    try await transcript.write(log, inbox, status: status, to: BodySink(writer))
+                } onGracefulShutdown: {
+                    isStopping.withLockedValue { $0 = true }
+                    inbox.leave()
+                }
+            } catch is CancellationError where format.tellsItsEnd && isStopping.withLockedValue({ $0 }) {
+                // A server that stops ends the stream, to be resumed elsewhere. Text is broken off: it would look whole.
             }
             try await writer.finish(nil)
+            withExtendedLifetime(place) {}
         }
         return Response(
             status: .ok,

@@ -2,12 +2,15 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
+import Runner
 
 /// What belongs to one request, beside the request itself.
 struct APIContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// Echoed, or made.
     var requestID = ""
+    /// That the client says it is a part of; nil for none, or one that is malformed.
+    var trace: TraceContext?
     /// The client's, or its proxy's.
     let peer: String
 

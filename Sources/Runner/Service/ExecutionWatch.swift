@@ -18,20 +18,7 @@ public final class ExecutionWatch: Sendable {
 
     private struct Watched {
         var watchers: [UInt64: @Sendable (Event) -> Void] = [:]
-        var last: Mark?
-    }
-
-    /// What a change is seen by.
-    private struct Mark: Equatable {
-        let state: ExecutionState
-        let fence: Int
-        let stoppingAt: Date?
-
-        init(_ stored: StoredExecution) {
-            state = stored.state
-            fence = stored.fence
-            stoppingAt = stored.stoppingAt
-        }
+        var last: ExecutionMark?
     }
 
     private struct State {
@@ -57,6 +44,7 @@ public final class ExecutionWatch: Sendable {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.listen() }
             group.addTask { await self.look() }
+            group.addTask { await self.tick() }
             await group.waitForAll()
         }
     }
@@ -117,30 +105,20 @@ public final class ExecutionWatch: Sendable {
     }
 
     private func look() async {
-        var (lastPoll, lastTick) = (ContinuousClock.now, ContinuousClock.now)
+        var lastPoll = ContinuousClock.now
         while !Task.isCancelled {
             await wake.wait(atMost: Self.pollInterval)
             let now = ContinuousClock.now
             let isPoll = now - lastPoll >= Self.pollInterval
             if isPoll { lastPoll = now }
-            let ids: [String] = state.withLockedValue { state in
+            let (announced, others) = state.withLockedValue { state -> ([String], [String]) in
                 defer { (state.changed, state.isAllChanged) = ([], false) }
-                return isPoll || state.isAllChanged ? Array(state.watched.keys) : Array(state.changed)
+                guard isPoll || state.isAllChanged else { return (Array(state.changed), []) }
+                return (Array(state.changed), state.watched.keys.filter { !state.changed.contains($0) })
             }
-            await tell(ids)
-            if now - lastTick >= Self.tickInterval {
-                lastTick = now
-                let watchers = state.withLockedValue { $0.watched.values.flatMap(\.watchers.values) }
-                for tell in watchers { tell(.tick) }
-            }
-        }
-    }
-
-    private func tell(_ ids: [String]) async {
-        for start in stride(from: 0, to: ids.count, by: 100) {
             do {
-                let some = ids[start..<min(start + 100, ids.count)]
-                for stored in try await ExecutionList().find(Array(some), in: database) { tell(stored) }
+                try await tell(announced)
+                try await tell(try await changed(among: others))
             } catch {
                 // The next look makes up for it.
                 logger.debug("what is watched could not be looked at", metadata: ["error": "\(error)"])
@@ -148,10 +126,44 @@ public final class ExecutionWatch: Sendable {
         }
     }
 
+    /// Says so that nothing has come, whatever the database does.
+    private func tick() async {
+        while (try? await Task.sleep(for: Self.tickInterval)) != nil {
+            let watchers = state.withLockedValue { $0.watched.values.flatMap(\.watchers.values) }
+            for tell in watchers { tell(.tick) }
+        }
+    }
+
+    /// At once in one statement.
+    private static let portion = 100
+
+    /// Those that are not as they were told of last.
+    private func changed(among ids: [String]) async throws -> [String] {
+        var changed: [String] = []
+        for start in stride(from: 0, to: ids.count, by: Self.portion) {
+            let marks = try await ExecutionList().marks(
+                Array(ids[start..<min(start + Self.portion, ids.count)]), in: database)
+            state.withLockedValue { state in
+                for mark in marks where state.watched[mark.id].map({ $0.last != mark }) ?? false {
+                    changed.append(mark.id)
+                }
+            }
+        }
+        return changed
+    }
+
+    private func tell(_ ids: [String]) async throws {
+        for start in stride(from: 0, to: ids.count, by: Self.portion) {
+            let some = ids[start..<min(start + Self.portion, ids.count)]
+            for stored in try await ExecutionList().find(Array(some), in: database) { tell(stored) }
+        }
+    }
+
     private func tell(_ stored: StoredExecution) {
         let watchers: [@Sendable (Event) -> Void] = state.withLockedValue { state in
-            guard let watched = state.watched[stored.id], watched.last != Mark(stored) else { return [] }
-            state.watched[stored.id]?.last = Mark(stored)
+            let mark = ExecutionMark(stored)
+            guard let watched = state.watched[stored.id], watched.last != mark else { return [] }
+            state.watched[stored.id]?.last = mark
             return Array(watched.watchers.values)
         }
         let event = Event.changed(stored)

@@ -44,9 +44,9 @@ function parseMetrics(text) {
 const figures = [
   ["paddock_queue_depth", "Waiting", number],
   ["paddock_queue_oldest_age_seconds", "Oldest waits", (value) => duration(value * 1000)],
-  ["paddock_executions_running", "Running here", number],
+  ["paddock_executions_active", "Running here", number],
   ["paddock_log_followers", "Followers of logs", number],
-  ["paddock_pool_ready", "Sandboxes prepared", number],
+  ["paddock_pool_size", "Sandboxes prepared", number],
   ["process_resident_memory_bytes", "Memory", bytes],
   ["process_open_fds", "Open files", number],
   ["process_start_time_seconds", "Up since", (value) => when(value * 1000)],
