@@ -47,9 +47,10 @@ check: ## lint the format, and check which module imports which
 format: ## format the Swift sources in place
 	swift format --in-place --recursive Sources Tests $(wildcard Plugins) Package.swift
 
-bench: ## compare paddock run with docker run on this machine
-	@scripts/setup.sh run
+bench: ## compare paddock with what one would use instead, on this machine (about 12 minutes)
+	@scripts/setup.sh bench
 	$(RELEASE)
+	swift build -c release --product PlainServer --static-swift-stdlib -Xlinker --strip-all
 	Benchmarks/run
 
 fuzz: ## fuzz the sandbox init's frame parser, for a bounded time

@@ -27,7 +27,7 @@ struct NodeJob: Sendable {
             if claim.execution.launch != nil { throw error }
             return try await end(error)
         }
-        let log = try await logs.write(lease, of: execution)
+        let log = try await logs.write(lease, of: execution, isNew: claim.execution.launch == nil)
         let hashing = log.position.offset == 0 ? HashingSink(passingTo: log) : nil
         let keeper = NodeKeeper(
             store: store, lease: lease, request: request, log: log, hashing: hashing)
