@@ -4,6 +4,8 @@ PADDOCK := .build/release/paddock
 # One file that needs no Swift toolchain where it runs, and starts faster for it.
 RELEASE := swift build -c release --product paddock --static-swift-stdlib -Xlinker --strip-all
 
+TEST_WEB := PYTHONDONTWRITEBYTECODE=1 .build/python/bin/python -m pytest Tests/Web
+
 # The tests of a node whose process, Engine, database or disk fails.
 FAULTS := RunnerTests\.(CrashPoint|EngineFault|DatabaseFault|Stop|TwoNode)Tests
 
@@ -24,21 +26,19 @@ test: ## do the set-up, start an Engine where none answers, and run every test
 	@echo 'test: building (several minutes the first time)' >&2
 	swift build --build-tests
 	python3 Tests/SandboxInit/test_sandbox_init.py
-	@# All tests at once, as swift test begins them, would starve each other of a small machine's processors.
-	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 swift test --skip-build
-	PYTHONDONTWRITEBYTECODE=1 .build/python/bin/python -m pytest Tests/Web/test_document.py Tests/Web/test_logs.py
+	scripts/swift-test.sh
+	PADDOCK_EXAMPLES=4 $(TEST_WEB) -m 'not slow'
 
-test-web: ## after make test: every operation by schemathesis, the page in Chromium, Prometheus, a backup
-	PYTHONDONTWRITEBYTECODE=1 .build/python/bin/python -m pytest Tests/Web
+test-web: ## after make test: the tests of the HTTP API and the web page again, the slow ones too, with more examples
+	PADDOCK_EXAMPLES=25 $(TEST_WEB)
 
 soak: ## kill nodes 200 times at random on each database, and repeat the tests of every fault
 	@scripts/setup.sh test
 	swift build --build-tests
 	for round in 1 2 3; do \
-		SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 \
-			swift test --skip-build --filter '$(FAULTS)' || exit; \
+		scripts/swift-test.sh --filter '$(FAULTS)' || exit; \
 	done
-	PADDOCK_SOAK_KILLS=200 swift test --skip-build --filter RunnerTests.KillTests
+	PADDOCK_SOAK_KILLS=200 scripts/swift-test.sh --filter RunnerTests.KillTests
 
 check: ## lint the format, and check which module imports which
 	swift format lint --strict --recursive Sources Tests $(wildcard Plugins) Package.swift
@@ -47,11 +47,11 @@ check: ## lint the format, and check which module imports which
 format: ## format the Swift sources in place
 	swift format --in-place --recursive Sources Tests $(wildcard Plugins) Package.swift
 
-bench: ## compare paddock run with docker run on this machine, and measure decisions and the queue
-	@# With PostgreSQL.
-	@scripts/setup.sh test
+bench: ## compare paddock with what one would use instead, on this machine (about 20 minutes)
+	@scripts/setup.sh bench
 	$(RELEASE)
-	$(subst paddock,AdmissionProgram,$(RELEASE))
+	swift build -c release --product PlainServer --static-swift-stdlib -Xlinker --strip-all
+	swift build -c release --product AdmissionProgram --static-swift-stdlib -Xlinker --strip-all
 	Benchmarks/run
 
 fuzz: ## fuzz the sandbox init's frame parser, for a bounded time
@@ -73,13 +73,14 @@ images: ## make the base images and build every sample agent as paddock/NAME
 	@scripts/setup.sh run
 	@images/agents.py build
 
-image: ## build paddock in release, and its own image paddock/server:latest
+image: ## build paddock in release, its own image paddock/server:latest, and paddock/postgresql:latest
 	@scripts/setup.sh run
 	$(RELEASE)
-	@/usr/bin/python3 images/base/build.py runtime
+	@/usr/bin/python3 images/base/build.py runtime postgresql
 	@mkdir -p .build/image
 	@cp .build/release/paddock .build/image/paddock
 	docker build --quiet --tag paddock/server:latest --file packaging/Dockerfile .build/image
+	docker build --quiet --tag paddock/postgresql:latest packaging/postgresql
 
 docs: ## check that every relative link in the documents leads somewhere
 	@python3 scripts/check-links.py

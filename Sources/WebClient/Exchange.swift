@@ -9,6 +9,8 @@ final class Exchange: @unchecked Sendable {
     /// Of an answer's head.
     private static let headLimit = 64 << 10
 
+    /// Unchecked: of the handle, only curl_multi_wakeup(3) is called from another thread, which it is made for; the lock
+    /// around this sees to it that the handle is still there then.
     private struct Shared: @unchecked Sendable {
         /// While the exchange is under way.
         var multi: UnsafeMutableRawPointer?

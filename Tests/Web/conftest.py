@@ -1,12 +1,15 @@
 """A server of the tests' own: the built program, a state folder and a database in a temporary folder, the real Engine."""
 
+import contextlib
 import json
 import os
 import pathlib
 import queue
 import re
+import resource
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -22,6 +25,10 @@ PROGRAM = ROOT / os.environ.get("PADDOCK_PROGRAM", ".build/debug/paddock")
 DOCUMENT = ROOT / "Sources/API/OpenAPI/openapi.yaml"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 IMAGE = "paddock-tests/web-agent:latest"
+
+# A thousand followers are a thousand sockets.
+DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "images/base"))
@@ -42,20 +49,27 @@ def until(condition, what, limit=30.0):
 class Server:
     """`paddock serve`, which can be ended and started again on the same state."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, **settings):
         self.folder = folder
+        self.settings = settings
+        # A certificate of its own.
+        self.authority = settings.get("PADDOCK_TLS_CERT")
         self.process = None
         self.port = 0
         self.key = None
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.authority else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def trust(self):
+        return ssl.create_default_context(cafile=self.authority) if self.authority else True
 
     def start(self):
         environment = {
             **os.environ, "PADDOCK_STATE_DIR": str(self.folder), "PADDOCK_REQUEST_LIMIT": "0", "PADDOCK_LISTEN": "127.0.0.1",
-            "PORT": str(self.port), "PADDOCK_METRICS_OPEN": "true",
+            "PORT": str(self.port), **self.settings,
         }
         for name in ("DATABASE_URL", "JWT_SECRET", "PADDOCK_CONFIG"):
             environment.pop(name, None)
@@ -68,10 +82,6 @@ class Server:
         def read(stream):
             for line in stream:
                 self.log.append(line)
-                # Printed once, at the first start; before or after it serves.
-                key = re.search(r"pdk_[0-9a-z]{12}_[0-9a-z]{52}", line)
-                if key:
-                    self.key = key.group(0)
                 lines.put(line)
             lines.put(None)
 
@@ -88,6 +98,13 @@ class Server:
             if '"serving"' in line and port:
                 self.port = int(port.group(1))
                 break
+        assert not re.search(r"pdk_[0-9a-z]{12}_", "".join(self.log)), "a key is in the log"
+        # Of the first start only, and not on a terminal.
+        first = self.folder / "first-admin.key"
+        if first.exists():
+            assert first.stat().st_mode & 0o777 == 0o600
+            self.key = first.read_text().strip()
+            first.unlink()
 
     def stop(self, by=signal.SIGTERM):
         if self.process.poll() is None:
@@ -103,7 +120,8 @@ class Client(httpx.Client):
     """The API as somebody with a key sees it."""
 
     def __init__(self, server, key):
-        super().__init__(base_url=server.url, headers={"Authorization": f"Bearer {key}"} if key else {}, timeout=90)
+        super().__init__(
+            base_url=server.url, headers={"Authorization": f"Bearer {key}"} if key else {}, timeout=90, verify=server.trust)
         self.key = key
 
     def run(self, agent, task, **more):
@@ -120,27 +138,39 @@ class Client(httpx.Client):
         raise AssertionError(f"{execution} does not end")
 
 
-@pytest.fixture(scope="session")
-def server():
+@contextlib.contextmanager
+def serving(**settings):
+    """A server, and its administrator."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="paddock-web-"))
-    server = Server(folder)
+    server = Server(folder, **settings)
     server.start()
-    yield server
-    server.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        with Client(server, server.key) as client:
+            client.id = client.get("/api/v1/users/me").json()["id"]
+            # The tests run more than a tier allows.
+            many = {"executionsPerHour": 100000, "executionsPerDay": 100000, "maxConcurrent": 100}
+            answer = client.put(f"/api/v1/users/{client.id}/access", json=many)
+            assert answer.status_code == 200, answer.text
+            yield server, client
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def admin(server):
-    until(lambda: server.key, "the first start prints a key", limit=10)
-    with Client(server, server.key) as client:
-        me = client.get("/api/v1/users/me").json()["id"]
-        # The tests run more than a tier allows.
-        many = {"executionsPerHour": 100000, "executionsPerDay": 100000, "maxConcurrent": 100}
-        answer = client.put(f"/api/v1/users/{me}/access", json=many)
-        assert answer.status_code == 200, answer.text
-        client.id = me
-        yield client
+def served():
+    with serving() as pair:
+        yield pair
+
+
+@pytest.fixture(scope="session")
+def server(served):
+    return served[0]
+
+
+@pytest.fixture(scope="session")
+def admin(served):
+    return served[1]
 
 
 @pytest.fixture(scope="session")
@@ -158,6 +188,7 @@ AGENT_SCHEMA = {
     "additionalProperties": False,
     "properties": {
         "count": {"type": "integer", "minimum": 0, "maximum": 100000, "description": "How many lines"},
+        "width": {"type": "integer", "minimum": 0, "maximum": 1000},
         "pause": {"type": "number", "minimum": 0, "maximum": 10, "default": 0},
         "wait": {"type": "number", "minimum": 0, "maximum": 60},
         "lines": {"type": "array", "items": {"type": "string"}},
@@ -167,6 +198,10 @@ AGENT_SCHEMA = {
 
 @pytest.fixture(scope="session")
 def agent(admin, image):
+    return create_agent(admin, image)
+
+
+def create_agent(admin, image):
     """Its id. It is free, and writes what its input says."""
     answer = admin.post("/api/v1/agents", json={
         "name": "writer", "description": "Writes the lines that its input asks for.", "category": "UTILITY",

@@ -4,9 +4,10 @@
     paddock/busybox:1   a shell and small tools, one static binary
     paddock/python:3    Python 3 with its standard library, and the same shell and tools
 
-And one that Paddock's own image stands on, made where it is named:
+And two that Paddock's own image and its database's stand on, made where they are named:
 
-    paddock/runtime:1   the shared libraries of `paddock`, certificates, and the same shell and tools
+    paddock/runtime:1           the shared libraries of `paddock`, certificates, and the same shell and tools
+    paddock/postgresql-base:1   PostgreSQL's server and its client tools, and the same shell and tools
 
 And four that only the tests use: paddock/test-node, paddock/test-java, and paddock/test-go, a static program that Go's
 compiler makes of Tests/Runtimes/main.go, and paddock/test-http, programs that speak HTTP.
@@ -18,7 +19,7 @@ on when or where they were made, so that the same packages give the same image i
 
 Up to date is judged by a label: the hash of this file and of the packages that apt would choose now.
 
-    images/base/build.py [--force] [--tests] [busybox] [python] [runtime] [test-node] [test-java] [test-go]
+    images/base/build.py [--force] [--tests] [busybox] [python] [runtime] [postgresql] [test-node] [test-java] [test-go]
                          [test-http]
 """
 
@@ -80,6 +81,15 @@ IMAGES = {
         "tag": "paddock/runtime:1",
         "packages": ["libcurl4", "libseccomp2", "libpq5", "libsqlite3-0", "libstdc++6", "libzstd1", "ca-certificates",
                      "busybox-static"],
+        "command": ["/bin/sh"],
+    },
+    "postgresql": {
+        "tag": "paddock/postgresql-base:1",
+        # Those after tzdata are in NOT_NEEDED, and the server is linked with them.
+        "packages": ["postgresql", "tzdata", "libaudit1", "libcap-ng0", "libpam0g", "libpcre2-8-0", "libselinux1", "libzstd1",
+                     "busybox-static"],
+        # Without what Debian's own scripts for clusters need, and the compiler for queries: 100 MB that are not used.
+        "without": re.compile(r"perl.*|libperl.*|libllvm.*|postgresql(-client)?-common|ssl-cert|libjson-perl|.*-perl|ucf|sysstat"),
         "command": ["/bin/sh"],
     },
     "test-node": {"tag": "paddock/test-node:1", "packages": ["nodejs", "busybox-static"], "command": ["node"]},
@@ -184,8 +194,9 @@ def with_package_lists(action):
 
 def choose(name):
     """The packages that an image is made from."""
-    only = IMAGES[name].get("only")
-    return [p for p in resolve(IMAGES[name]["packages"]) if only is None or only.fullmatch(p.name)]
+    only, without = IMAGES[name].get("only"), IMAGES[name].get("without")
+    return [p for p in resolve(IMAGES[name]["packages"])
+            if (only is None or only.fullmatch(p.name)) and (without is None or not without.fullmatch(p.name))]
 
 
 def key_of(name, packages, architecture):

@@ -10,6 +10,8 @@ final class Authenticator: Sendable {
     /// A key is looked up each time, as it may have been revoked by any node.
     private static let freshness: TimeInterval = 5
     private static let capacity = 10_000
+    /// Whoever has shown good credentials is known for so long: the window of the limit of requests.
+    private static let memory: TimeInterval = 15 * 60
 
     private struct Known {
         let caller: Caller
@@ -19,6 +21,8 @@ final class Authenticator: Sendable {
     private let accounts: AccountService
     private let verifiers: [any TokenVerifier]
     private let known = NIOLockedValueBox<[SHA256Digest: Known]>([:])
+    /// Until when credentials count as good ones.
+    private let good = NIOLockedValueBox<[SHA256Digest: Date]>([:])
 
     init(accounts: AccountService, verifiers: [any TokenVerifier]) {
         self.accounts = accounts
@@ -31,19 +35,37 @@ final class Authenticator: Sendable {
         guard let authorization else {
             throw Problem.unauthenticated("there is no Authorization header: send Authorization: Bearer KEY")
         }
-        let parts = authorization.split(separator: " ", maxSplits: 1)
-        guard parts.count == 2, parts[0].lowercased() == "bearer", parts[1].utf8.count <= TokenHeader.longestToken
-        else {
+        guard let credential = Self.credential(authorization) else {
             throw Problem.unauthenticated("the Authorization header is not Bearer and a key or token")
         }
-        let credential = String(parts[1])
-        if credential.hasPrefix("pdk_") { return try await byKey(credential) }
         let now = Date()
         let digest = SHA256.hash(data: Array(credential.utf8))
-        if let known = known.withLockedValue({ $0[digest] }), now < known.until { return known.caller }
-        let (caller, expiry) = try await byToken(credential)
-        remember(digest, caller, until: min(now + Self.freshness, expiry), now)
+        let caller: Caller
+        if credential.hasPrefix("pdk_") {
+            caller = try await byKey(credential)
+        } else {
+            if let known = known.withLockedValue({ $0[digest] }), now < known.until { return known.caller }
+            let expiry: Date
+            (caller, expiry) = try await byToken(credential)
+            remember(digest, caller, until: min(now + Self.freshness, expiry), now)
+        }
+        remember(digest, now)
         return caller
+    }
+
+    /// Whether these credentials were good not long ago.
+    /// - Parameter authorization: the header; nil when there is none.
+    func knows(_ authorization: String?) -> Bool {
+        guard let credential = authorization.flatMap(Self.credential) else { return false }
+        let digest = SHA256.hash(data: Array(credential.utf8))
+        return good.withLockedValue { $0[digest].map { Date() < $0 } ?? false }
+    }
+
+    private static func credential(_ authorization: String) -> String? {
+        let parts = authorization.split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, parts[0].lowercased() == "bearer", parts[1].utf8.count <= TokenHeader.longestToken
+        else { return nil }
+        return String(parts[1])
     }
 
     private func remember(_ digest: SHA256Digest, _ caller: Caller, until: Date, _ now: Date) {
@@ -53,14 +75,20 @@ final class Authenticator: Sendable {
         }
     }
 
+    private func remember(_ digest: SHA256Digest, _ now: Date) {
+        good.withLockedValue { good in
+            if good[digest] == nil, good.count >= Self.capacity { good = good.filter { now < $0.value } }
+            if good[digest] != nil || good.count < Self.capacity { good[digest] = now + Self.memory }
+        }
+    }
+
     private func byKey(_ text: String) async throws -> Caller {
         guard let key = try await accounts.authenticate(key: text) else {
             throw Problem.unauthenticated("the key is unknown, has expired, or was revoked")
         }
-        let user = try await accounts.user(key.userID)
         let scopes = key.scopes.isEmpty ? Scope.allCases : key.scopes.compactMap { Scope(rawValue: $0) }
         return Caller(
-            userID: key.userID, role: Role.lower(of: key.role, user.role), scopes: Set(scopes),
+            userID: key.userID, role: key.role, scopes: Set(scopes),
             limitKey: key.requestLimit == nil ? "user:\(key.userID)" : "key:\(key.id)", requestLimit: key.requestLimit,
             expiresAt: key.expiresAt)
     }
@@ -81,13 +109,5 @@ final class Authenticator: Sendable {
             throw Problem.unauthenticated("the token's user cannot be one: \(error)")
         }
         throw Problem.unauthenticated("the token's algorithm is not taken here")
-    }
-}
-
-extension Role {
-    /// A key has no more rights than its user has now.
-    fileprivate static func lower(of one: Role, _ other: Role) -> Role {
-        let order: [Role] = [.user, .developer, .admin]
-        return order.first { $0 == one || $0 == other } ?? .user
     }
 }

@@ -5,6 +5,8 @@ import Runner
 /// How a log is written to a client: one of three forms of the same items.
 protocol LogFormat: Sendable {
     var contentType: String { get }
+    /// Whether a reader can tell the log's end from that of the answer.
+    var tellsItsEnd: Bool { get }
 
     /// - Parameter cursor: the offset behind the record.
     func write(_ record: LogRecord, to buffer: inout ByteBuffer)
@@ -24,6 +26,7 @@ protocol LogFormat: Sendable {
 /// `text/plain`: the bytes as they were written. What is missing is said in a line of ours.
 struct TextLogFormat: LogFormat {
     let contentType = "text/plain; charset=utf-8"
+    let tellsItsEnd = false
 
     func write(_ record: LogRecord, to buffer: inout ByteBuffer) {
         switch record.content {
@@ -42,6 +45,7 @@ struct TextLogFormat: LogFormat {
 /// `application/x-ndjson`: one JSON document a line.
 struct NDJSONLogFormat: LogFormat {
     let contentType = "application/x-ndjson"
+    let tellsItsEnd = true
 
     func write(_ record: LogRecord, to buffer: inout ByteBuffer) {
         switch record.content {
@@ -85,6 +89,7 @@ struct NDJSONLogFormat: LogFormat {
 /// `text/event-stream`: Server-Sent Events; the HTML standard, §9.2. No document has a line break in it.
 struct EventLogFormat: LogFormat {
     let contentType = "text/event-stream; charset=utf-8"
+    let tellsItsEnd = true
 
     func write(_ record: LogRecord, to buffer: inout ByteBuffer) {
         switch record.content {

@@ -4,7 +4,7 @@ import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// One line of the log for each request, once its answer is complete.
+/// One line of the log for each request, once its answer is complete. The logger adds the request's id and its trace.
 struct AccessLog: RouterMiddleware {
     typealias Context = APIContext
 
@@ -14,14 +14,13 @@ struct AccessLog: RouterMiddleware {
         let start = ContinuousClock.now
         var response = try await next(request, context)
         let entry = Entry(request: request, context: context, status: response.status.code, start: start)
-        let id = response.headers[.xRequestID] ?? ""
         if let length = response.body.contentLength {
-            entry.write(bytes: length, id: id)
+            entry.write(bytes: length)
         } else {
             let body = response.body
             response.body = ResponseBody { writer in
                 let counter = CountingWriter(writer)
-                defer { entry.write(bytes: counter.count.value, id: id) }
+                defer { entry.write(bytes: counter.count.value) }
                 try await body.write(counter)
             }
         }
@@ -34,14 +33,13 @@ struct AccessLog: RouterMiddleware {
         let status: Int
         let start: ContinuousClock.Instant
 
-        func write(bytes: Int, id: String) {
+        func write(bytes: Int) {
             let (seconds, attoseconds) = (ContinuousClock.now - start).components
             let milliseconds = Double(seconds) * 1000 + Double(attoseconds / 1_000_000_000_000) / 1000
             // Without the query: it can hold a token.
             context.logger.info(
                 "request",
                 metadata: [
-                    "request.id": "\(id)",
                     "http.method": "\(request.method.rawValue)",
                     "http.path": "\(request.uri.path.prefix(500))",
                     "http.route": "\(context.endpointPath ?? "")",

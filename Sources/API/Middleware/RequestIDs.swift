@@ -1,9 +1,10 @@
 import HTTPTypes
 import Hummingbird
 import Logging
+import Runner
 
 /// Gives each request an id: the client's own where it is sane, else a new one. It is in the answer and in every line of
-/// the log about the request.
+/// the log about the request, as is the trace that the client says it is a part of (`traceparent`).
 struct RequestIDs: RouterMiddleware {
     typealias Context = APIContext
 
@@ -13,6 +14,8 @@ struct RequestIDs: RouterMiddleware {
         var context = context
         context.requestID = request.headers[.xRequestID].flatMap(Self.sane) ?? Self.make()
         context.logger[metadataKey: "request.id"] = "\(context.requestID)"
+        context.trace = request.headers[.traceparent].flatMap { TraceContext($0) }
+        if let trace = context.trace { context.logger[metadataKey: TraceContext.label] = "\(trace.traceID)" }
         var response = try await next(request, context)
         response.headers[.xRequestID] = context.requestID
         return response

@@ -10,7 +10,7 @@ import Storage
 /// Executions: submitted, listed, shown, waited for, canceled.
 struct ExecutionRoutes {
     private static let longestWait = 60
-    /// Bytes of a list's documents.
+    /// Bytes of a list's documents, and of what is read for them, about.
     private static let largestPage = 4 << 20
 
     let services: APIServices
@@ -39,7 +39,7 @@ struct ExecutionRoutes {
         let fields = try call.fields(
             bytes, "agentId", "input", "limits", "network", "env", "secrets", "labels", "webhookUrl")
         var submission = try submission(fields, caller, try idempotency(call, bytes))
-        submission.trace = call.request.headers[.traceparent].flatMap { TraceContext($0) }
+        if let trace = call.context.trace { submission.take(trace) }
         let submitted = try await executions.submit(submission)
         let id = submitted.execution.id
         var headers = HTTPFields()
@@ -134,7 +134,8 @@ struct ExecutionRoutes {
         guard cursor.map({ ExecutionID($0) != nil }) ?? true else {
             throw Problem.badParameter("cursor", "is not one: give nextCursor of the page before")
         }
-        let page = try await executions.list(filter, after: cursor, limit: try call.limit())
+        let page = try await executions.list(
+            filter, after: cursor, limit: try call.limit(), bytes: Self.largestPage)
         var documents: [[UInt8]] = []
         var size = 0
         for execution in page.executions {

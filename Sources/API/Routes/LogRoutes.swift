@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import Hummingbird
+import NIOConcurrencyHelpers
 import NIOCore
 import Runner
 import ServiceLifecycle
@@ -11,6 +12,7 @@ struct LogRoutes {
     private static let longestTail = 100_000
 
     let services: APIServices
+    let streams: LogStreams
 
     var routes: [Route] {
         [
@@ -34,6 +36,7 @@ struct LogRoutes {
         let owner = caller.onlyLogOf == name ? nil : caller.owner
         let execution = try await services.executions.find(name, of: owner)
         guard let id = ExecutionID(execution.id) else { throw Problem.notFound("execution \(name)") }
+        let place = try streams.enter(caller.userID)
         let stream = try Self.stream(call)
         let log = services.executions.log(of: id)
         var selection = ExecutionLog.Selection()
@@ -41,27 +44,31 @@ struct LogRoutes {
         selection.known = execution.state
         selection.offset = try await Self.begin(call, log, stream)
         let format = Self.format(call)
-        let request = call.request
         let status = execution.state.rawValue
         let transcript = LogTranscript(id: id.description, format: format, stream: stream, selection: selection)
         let context = call.context
         let body = ResponseBody { writer in
-            let sink = BodySink(writer)
-            // A server that stops ends it, to be resumed elsewhere.
-            try await withGracefulShutdownHandler {
-                try await request.body.consumeWithCancellationOnInboundClose { _ in
-                    try await transcript.write(log, status: status, to: sink)
+            let inbox = LogInbox()
+            context.onClose { inbox.leave() }
+            let isStopping = NIOLockedValueBox(false)
+            do {
+                try await withGracefulShutdownHandler {
+                    try await transcript.write(log, inbox, status: status, to: BodySink(writer))
+                } onGracefulShutdown: {
+                    isStopping.withLockedValue { $0 = true }
+                    inbox.leave()
                 }
-            } onGracefulShutdown: {
-                context.endInput()
+            } catch is CancellationError where format.tellsItsEnd && isStopping.withLockedValue({ $0 }) {
+                // A server that stops ends the stream, to be resumed elsewhere. Text is broken off: it would look whole.
             }
             try await writer.finish(nil)
+            withExtendedLifetime(place) {}
         }
         return Response(
             status: .ok,
             headers: [
                 .contentType: format.contentType, .cacheControl: "no-store", .accelBuffering: "no",
-                // Nothing more is read from the connection.
+                // Nothing more is read from the connection, and it ends when the client's side of it does.
                 .connection: "close",
             ], body: body)
     }

@@ -27,12 +27,18 @@ struct RouteGuard: Sendable {
             Call(request: request, context: context, identity: identity, maxBodyBytes: configuration.maxBodyBytes)
         }
         if case .open = route.access { return try await route.handler(call(nil)) }
+        let address = "address:\(Self.network(of: peer(request, context)))"
+        // Guessing is limited, and whoever has shown good credentials lately is not who guesses.
+        if let refusal = limiter.refusal(of: address), !authenticator.knows(request.headers[.authorization]),
+            !Self.hasLogToken(request, route)
+        {
+            throw Self.tooMany(refusal)
+        }
         let caller: Caller
         do {
             caller = try await identify(request, call(nil), route)
         } catch let problem as Problem where problem.status == 401 {
-            // Guessing is limited too.
-            _ = try admit("address:\(Self.network(of: peer(request, context)))", limit: nil)
+            _ = try admit(address, limit: nil)
             throw problem
         }
         let verdict = try admit(caller.limitKey, limit: caller.requestLimit)
@@ -48,6 +54,12 @@ struct RouteGuard: Sendable {
     }
 
     // MARK: Who
+
+    /// A browser that follows a log has nothing else to show.
+    private static func hasLogToken(_ request: Request, _ route: Route) -> Bool {
+        guard case .log = route.access else { return false }
+        return request.uri.queryParameters.get("token") != nil
+    }
 
     private func identify(_ request: Request, _ call: Call, _ route: Route) async throws -> Caller {
         guard case .log = route.access, let token = try call.query("token") else {
@@ -102,7 +114,11 @@ struct RouteGuard: Sendable {
 
     private func admit(_ subject: String, limit: Int?) throws -> RequestLimiter.Verdict {
         let verdict = limiter.admit(subject, limit: limit)
-        guard !verdict.isAllowed else { return verdict }
+        guard verdict.isAllowed else { throw Self.tooMany(verdict) }
+        return verdict
+    }
+
+    private static func tooMany(_ verdict: RequestLimiter.Verdict) -> Problem {
         var problem = Problem(
             status: 429, code: "rate_limited", title: "Too many requests",
             detail: "\(verdict.limit) requests in 15 minutes are made: wait, or follow a log instead of asking for it")
@@ -110,9 +126,9 @@ struct RouteGuard: Sendable {
         problem.used = verdict.limit
         problem.resetAt = verdict.resetAt
         problem.headers[.retryAfter] = String(Problem.seconds(until: verdict.resetAt))
-        problem.headers[.rateLimit] = Self.rateLimit(verdict)
-        problem.headers[.rateLimitPolicy] = Self.policy(verdict)
-        throw problem
+        problem.headers[.rateLimit] = rateLimit(verdict)
+        problem.headers[.rateLimitPolicy] = policy(verdict)
+        return problem
     }
 
     private func announce(_ verdict: RequestLimiter.Verdict, in response: inout Response) {

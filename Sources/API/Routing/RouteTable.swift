@@ -25,13 +25,13 @@ struct RouteTable: Sendable {
     /// - Parameter guardian: lets a request through to a route's handler, or not.
     func router(_ guardian: RouteGuard, _ configuration: ServerConfiguration) -> Router<APIContext> {
         let router = Router(context: APIContext.self, options: [.autoGenerateHeadEndpoints])
+        router.add(middleware: RequestIDs())
         router.add(middleware: RequestMetrics<APIContext>())
         if configuration.logsRequests { router.add(middleware: AccessLog()) }
         router.add(middleware: SecurityHeaders(isTLS: configuration.tls != nil))
         if !configuration.corsOrigins.isEmpty {
             router.add(middleware: CrossOrigin(origins: configuration.corsOrigins))
         }
-        router.add(middleware: RequestIDs())
         router.add(middleware: Problems(table: self))
         for route in routes {
             for path in route.paths {

@@ -2,12 +2,15 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
+import Runner
 
 /// What belongs to one request, beside the request itself.
 struct APIContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// Echoed, or made.
     var requestID = ""
+    /// That the client says it is a part of; nil for none, or one that is malformed.
+    var trace: TraceContext?
     /// The client's, or its proxy's.
     let peer: String
 
@@ -19,6 +22,6 @@ struct APIContext: RequestContext {
         peer = source.channel.remoteAddress?.ipAddress ?? "local"
     }
 
-    /// As if the client had left: what waits for it ends.
-    func endInput() { channel.close(mode: .input, promise: nil) }
+    /// Calls the body once the connection is closed.
+    func onClose(_ body: @escaping @Sendable () -> Void) { channel.closeFuture.whenComplete { _ in body() } }
 }

@@ -30,10 +30,10 @@ public struct APIServer: Service {
     /// Stops when its group does: requests under way may end within ``ServerConfiguration/stopTimeout``, and followed
     /// logs are ended, to be resumed elsewhere.
     public func run() async throws {
-        let table = RouteTable(services: services)
+        let table = RouteTable(services: services, configuration: configuration)
         let guardian = RouteGuard(services: services, configuration: configuration)
         var application = Application(
-            router: table.router(guardian, configuration),
+            responder: LongAnswers(base: table.router(guardian, configuration).buildResponder()),
             server: try serverBuilder(),
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port), backlog: 1024,

@@ -40,6 +40,8 @@ public struct ServerConfiguration: Sendable {
     public var trustedProxies: [String] = []
     /// Requests per 15 minutes of a user, or of an address without credentials; 0 for no limit.
     public var requestLimit = 100
+    /// Logs that one user may have open at once on this node; 0 for no limit.
+    public var logStreams = 1200
     /// Whether each request is written to the log.
     public var logsRequests = true
 

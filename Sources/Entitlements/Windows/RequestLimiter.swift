@@ -66,6 +66,18 @@ public final class RequestLimiter: Sendable {
         }
     }
 
+    /// What a request would be refused with; nil when there is room. Counts nothing.
+    public func refusal(of subject: String) -> Verdict? {
+        let now = now()
+        guard limit > 0 else { return nil }
+        return state.withLockedValue { state in
+            guard let window = state.windows[subject], let reset = window.resetAt(limit: limit, at: now) else {
+                return nil
+            }
+            return Verdict(isAllowed: false, limit: limit, remaining: 0, resetAt: reset)
+        }
+    }
+
     private func forget(_ state: inout State, _ now: Date) {
         state.windows = state.windows.filter { $0.value.emptyAt(now) != nil }
         guard state.windows.count >= capacity else { return }

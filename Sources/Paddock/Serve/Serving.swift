@@ -78,6 +78,7 @@ struct Serving {
     private func metrics(_ database: Database) -> MetricsEndpoint {
         let registry = MetricRegistry()
         MetricsSystem.bootstrap(registry)
+        RunnerMetrics.begin()
         return MetricsEndpoint(
             registry,
             collectors: [
@@ -110,11 +111,11 @@ struct Serving {
         }
     }
 
-    /// The first start makes an administrator. The key is shown on stdout, and nowhere in the log: where stdout is the
-    /// journal, it is in a file that only its owner reads.
+    /// The first start makes an administrator. The key is shown on a terminal, and nowhere in a log: where stdout is the
+    /// journal, a container's log or a pipe, it is in a file that only its owner reads.
     private func makeFirstAdmin(_ database: Database, _ folder: StateFolder) async throws {
         guard let key = try await AccountService(database: database).makeFirstAdmin() else { return }
-        if stdoutIsJournal {
+        guard isatty(STDOUT_FILENO) == 1 else {
             let path = "\(folder.path)/first-admin.key"
             try Self.write(key, to: path)
             return Console.line(
@@ -125,15 +126,6 @@ struct Serving {
             "paddock: this is the first start: usr_admin is its administrator, with this key, which is not shown again:"
         )
         try Output.write(key + "\n")
-    }
-
-    /// systemd says which file its journal is: sd_journal_print(3), JOURNAL_STREAM.
-    private var stdoutIsJournal: Bool {
-        // DEVICE:INODE; the link of a socket is socket:[INODE].
-        guard let inode = configuration.environment["JOURNAL_STREAM"]?.split(separator: ":").last,
-            let file = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/1")
-        else { return false }
-        return file == "socket:[\(inode)]"
     }
 
     private static func write(_ key: String, to path: String) throws {

@@ -5,7 +5,7 @@ public import Storage
 /// Logs in the database.
 public final class LogRepository: Sendable {
     /// Bytes that are read at once, about.
-    private static let readSize: Int64 = 1 << 20
+    private static let readSize: Int64 = 256 << 10
     /// What a follower hears of: an execution's id.
     static let stored: StaticString = "paddock_logs"
 
@@ -97,7 +97,7 @@ public final class LogRepository: Sendable {
         return try rows.first.map(LogPosition.init) ?? LogPosition()
     }
 
-    /// The records from the offset on, about 1 MiB of them; what is missing before or between them is a gap.
+    /// The records from the offset on, about 256 KiB of them; what is missing before or between them is a gap.
     /// - Returns: none when nothing is stored behind the offset.
     func records(of execution: ExecutionID, from offset: Int64) async throws -> [LogRecord] {
         var records: [LogRecord] = []
@@ -114,7 +114,7 @@ public final class LogRepository: Sendable {
         return records
     }
 
-    /// The batches that hold the offset and what comes behind it, about 1 MiB of them.
+    /// The batches that hold the offset and what comes behind it, about 256 KiB of them.
     func batches(of execution: ExecutionID, from offset: Int64) async throws -> [LogBatch] {
         let id = execution.description
         return try await database.query(

@@ -54,7 +54,7 @@ extension ExecutionTicket {
         request.secrets = secrets.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         request.runtime = runtime
         request.seccomp = seccomp
-        request.outputSchema = try outputSchema.map { try JSONSchema($0) }
+        request.outputSchema = try outputSchema.map { try JSONSchema(known: $0) }
         if !allow.isEmpty {
             request.egress = try EgressPolicy(
                 rules: allow.map { try EgressRule($0) }, allowedPrivate: allowPrivate.map { try AddressRange($0) })

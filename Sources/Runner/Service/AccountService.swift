@@ -28,6 +28,21 @@ public struct AccountService: Sendable {
         try await Webhooks(database).secret(of: id).description
     }
 
+    /// What became of webhooks.
+    public func webhooks(
+        _ filter: Webhooks.Filter, after cursor: String?, limit: Int
+    ) async throws -> (deliveries: [WebhookDelivery], nextCursor: String?) {
+        try await Webhooks(database).deliveries(filter, after: cursor, limit: limit)
+    }
+
+    /// Gives every user another secret for their webhooks. The old ones sign too, for a day.
+    public func rotateWebhookKey(by actor: String) async throws {
+        try await database.transaction(isolation: .readCommitted) { transaction in
+            try await Webhooks.rotateKey(in: transaction)
+            try await note("webhooks.rotated", "webhooks", by: actor, [:], in: transaction)
+        }
+    }
+
     public func users(after cursor: String?, limit: Int) async throws -> Page<User> {
         try await users.list(after: cursor, limit: limit, in: database)
     }

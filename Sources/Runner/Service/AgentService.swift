@@ -85,7 +85,7 @@ public struct AgentService: Sendable {
             name: name, description: description, category: category, dockerImage: image,
             // Until it is looked up, so that other faults are told without the Engine.
             imageDigest: "sha256:" + String(repeating: "0", count: 64))
-        try Self.checked(fields).apply(to: &draft)
+        try await Self.checked(fields).apply(to: &draft)
         let exact = try await pinned(image)
         draft.dockerImage = exact.name
         draft.imageDigest = exact.digest
@@ -96,7 +96,7 @@ public struct AgentService: Sendable {
 
     /// Changes what is given. A new image, or the same one given again, is looked up anew.
     public func update(_ id: String, _ fields: Fields, by actor: String) async throws -> Agent {
-        let change = try Self.checked(fields)
+        let change = try await Self.checked(fields)
         // So that faults are told without the Engine.
         var trial = AgentDraft(try await find(id))
         try change.apply(to: &trial)
@@ -155,10 +155,10 @@ public struct AgentService: Sendable {
         }
     }
 
-    private static func checked(_ fields: Fields) throws -> Change {
+    private static func checked(_ fields: Fields) async throws -> Change {
         Change(
-            fields: fields, inputSchema: try compiled(fields.inputSchema, "/inputSchema"),
-            outputSchema: try compiled(fields.outputSchema, "/outputSchema"),
+            fields: fields, inputSchema: try await compiled(fields.inputSchema, "/inputSchema"),
+            outputSchema: try await compiled(fields.outputSchema, "/outputSchema"),
             hosts: try fields.hosts?.enumerated().map { index, host in
                 do {
                     return try EgressRule(host).description
@@ -168,12 +168,14 @@ public struct AgentService: Sendable {
             })
     }
 
-    private static func compiled(_ field: Fields.Field<JSONValue>, _ path: String) throws -> Fields.Field<String> {
+    private static func compiled(
+        _ field: Fields.Field<JSONValue>, _ path: String
+    ) async throws -> Fields.Field<String> {
         guard case .set(let given) = field else { return .kept }
         guard let schema = given, schema != .null else { return .set(nil) }
         do {
-            _ = try JSONSchema(schema)
-        } catch {
+            _ = try await JSONSchema(compiling: schema)
+        } catch let error as JSONSchema.Invalid {
             throw Refusal.field(path, "\(error)")
         }
         return .set(String(decoding: try schema.serialized(), as: UTF8.self))

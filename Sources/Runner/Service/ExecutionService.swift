@@ -87,13 +87,17 @@ public final class ExecutionService: Sendable {
         }
         // The same in every attempt: a commit whose answer was lost is found again by it.
         let id = ExecutionID()
+        var looksAhead = true
         while true {
             let agent = try await AgentRepository().find(submission.agentID, in: database)
-            if let agent { try await check(submission.input, against: agent.version) }
+            // A check takes a process, and may take seconds: whoever is denied anyway gets none.
+            let isDenied = looksAhead ? try await isDenied(submission, id, agent) : false
+            looksAhead = false
+            if let agent, !isDenied { try await check(submission.input, against: agent.version) }
             do {
-                return try await admit(submission, id, agent, await runtimes.known())
+                return try await admit(submission, id, isDenied ? nil : agent, await runtimes.known())
             } catch is AgentHasChanged {
-                // Between the check of the input and the decision.
+                // Between the check of the input and the decision, or it is not denied after all.
                 continue
             } catch let error as DatabaseError where error.code == .commitUnknown {
                 guard let stored = try await queue.find(id.description, in: database) else { throw error }
@@ -104,16 +108,26 @@ public final class ExecutionService: Sendable {
 
     private struct AgentHasChanged: Error {}
 
+    private func request(for submission: Submission, _ id: ExecutionID) throws -> AdmissionRequest {
+        AdmissionRequest(
+            executionID: id.description, userID: submission.userID, agentID: submission.agentID,
+            limits: submission.limits, hosts: try submission.normalizedHosts(), patience: configuration.patience)
+    }
+
+    /// Whether a rule says no now, of an agent whose input is to be checked.
+    private func isDenied(_ submission: Submission, _ id: ExecutionID, _ agent: Agent?) async throws -> Bool {
+        guard agent?.version.inputSchema != nil else { return false }
+        return try await !admission.explain(request(for: submission, id), in: database).isAdmitted
+    }
+
+    /// - Parameter agent: whose schema the input was held against; nil where it was not.
     private func admit(
         _ submission: Submission, _ id: ExecutionID, _ agent: Agent?, _ runtimes: [String: SandboxRuntime]
     ) async throws -> Submitted {
-        let hosts = try submission.normalizedHosts()
+        let request = try request(for: submission, id)
         let input = String(decoding: try submission.input.serialized(), as: UTF8.self)
         let outcome = try await database.transaction(isolation: .readCommitted) { transaction -> Outcome in
             if let known = try await known(submission, id, in: transaction) { return .submitted(known) }
-            let request = AdmissionRequest(
-                executionID: id.description, userID: submission.userID, agentID: submission.agentID,
-                limits: submission.limits, hosts: hosts, patience: configuration.patience)
             let decision = try await admission.admit(request, in: transaction) { reservation in
                 guard reservation.version.number == agent?.version.number else { throw AgentHasChanged() }
                 let ticket = try ticket(submission, reservation, input: input)
@@ -241,13 +255,13 @@ public final class ExecutionService: Sendable {
         return stored
     }
 
+    /// - Parameter bytes: of what is stored of them, about; the page ends where there is more, and has one at least.
     /// - Returns: a page, newest first, and the cursor of the next one.
     public func list(
-        _ filter: ExecutionList.Filter, after cursor: String?, limit: Int
+        _ filter: ExecutionList.Filter, after cursor: String?, limit: Int, bytes: Int
     ) async throws -> (executions: [StoredExecution], nextCursor: String?) {
-        let found = try await ExecutionList().page(filter, after: cursor, limit: limit, in: database)
-        let page = Array(found.prefix(limit))
-        return (page, found.count > limit ? page.last?.id : nil)
+        let page = try await ExecutionList().page(filter, after: cursor, limit: limit, bytes: bytes, in: database)
+        return (page.executions, page.hasMore ? page.executions.last?.id : nil)
     }
 
     /// Waits for its end, at most for so long.
@@ -272,16 +286,30 @@ public final class ExecutionService: Sendable {
         }
     }
 
+    /// How long somebody who asks for a receipt waits for it to be signed.
+    private static let receiptLimit: Duration = .seconds(5)
+
     /// Its signed receipt, as JSON.
-    /// - Throws: ``Refusal``: `conflict` before its end, `not_found` for one that no node took.
+    /// - Throws: ``Refusal``: `conflict` before its end and while no node has signed it, `not_found` for one whose request
+    ///   nobody could read.
     public func receipt(of id: String, ownedBy userID: String?) async throws -> String {
         let stored = try await find(id, of: userID)
         guard let execution = ExecutionID(id) else { throw Self.notFound(id) }
-        if let receipt = try await StoredReceipt.find(execution, in: database) { return receipt }
         guard stored.state.isEnd else {
             throw Refusal(.conflict, "execution \(id) has not ended: its receipt is made at its end")
         }
-        throw Refusal(.notFound, "there is no receipt of \(id): it ended before a node had a sandbox for it")
+        let deadline = ContinuousClock.now + Self.receiptLimit
+        while true {
+            // First this: it may be signed between the two.
+            let isDue = try await StoredReceipt.isDue(execution, in: database)
+            if let receipt = try await StoredReceipt.find(execution, in: database) { return receipt }
+            guard isDue else { throw Refusal(.notFound, "there is no receipt of \(id): its request could not be read") }
+            guard .now < deadline else {
+                throw Refusal(
+                    .conflict, "the receipt of \(id) is not signed yet: a node does so in a moment, ask again")
+            }
+            try await Task.sleep(for: .milliseconds(100))
+        }
     }
 
     public func log(of id: ExecutionID) -> ExecutionLog {

@@ -5,7 +5,7 @@ public import Storage
 
 /// Tells whoever waits for an execution of its changes: one listener and one look into the tables for all of them.
 public final class ExecutionWatch: Sendable {
-    public enum Event: Sendable {
+    public indirect enum Event: Sendable {
         /// As it is now.
         case changed(StoredExecution)
         /// Nothing; comes every ten seconds or so.
@@ -17,21 +17,8 @@ public final class ExecutionWatch: Sendable {
     private static let tickInterval: Duration = .seconds(10)
 
     private struct Watched {
-        var watchers: [UInt64: AsyncStream<Event>.Continuation] = [:]
-        var last: Mark?
-    }
-
-    /// What a change is seen by.
-    private struct Mark: Equatable {
-        let state: ExecutionState
-        let fence: Int
-        let stoppingAt: Date?
-
-        init(_ stored: StoredExecution) {
-            state = stored.state
-            fence = stored.fence
-            stoppingAt = stored.stoppingAt
-        }
+        var watchers: [UInt64: @Sendable (Event) -> Void] = [:]
+        var last: ExecutionMark?
     }
 
     private struct State {
@@ -57,6 +44,7 @@ public final class ExecutionWatch: Sendable {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.listen() }
             group.addTask { await self.look() }
+            group.addTask { await self.tick() }
             await group.waitForAll()
         }
     }
@@ -67,18 +55,26 @@ public final class ExecutionWatch: Sendable {
     ) async throws -> Result {
         // The newest count: an execution has fewer states than that.
         let (events, continuation) = AsyncStream<Event>.makeStream(bufferingPolicy: .bufferingNewest(16))
-        let watcher = state.withLockedValue { state in
+        let watcher = add(id) { continuation.yield($0) }
+        defer { remove(watcher, of: id) }
+        return try await body(events)
+    }
+
+    /// Tells what becomes of an execution from now on, until ``remove(_:of:)``. Whoever is told must look at the execution
+    /// once itself, and return at once.
+    func add(_ id: String, _ tell: @escaping @Sendable (Event) -> Void) -> UInt64 {
+        state.withLockedValue { state in
             state.lastID += 1
-            state.watched[id, default: Watched()].watchers[state.lastID] = continuation
+            state.watched[id, default: Watched()].watchers[state.lastID] = tell
             return state.lastID
         }
-        defer {
-            state.withLockedValue { state in
-                state.watched[id]?.watchers[watcher] = nil
-                if state.watched[id]?.watchers.isEmpty == true { state.watched[id] = nil }
-            }
+    }
+
+    func remove(_ watcher: UInt64, of id: String) {
+        state.withLockedValue { state in
+            state.watched[id]?.watchers[watcher] = nil
+            if state.watched[id]?.watchers.isEmpty == true { state.watched[id] = nil }
         }
-        return try await body(events)
     }
 
     private func listen() async {
@@ -109,33 +105,20 @@ public final class ExecutionWatch: Sendable {
     }
 
     private func look() async {
-        var (lastPoll, lastTick) = (ContinuousClock.now, ContinuousClock.now)
+        var lastPoll = ContinuousClock.now
         while !Task.isCancelled {
             await wake.wait(atMost: Self.pollInterval)
             let now = ContinuousClock.now
             let isPoll = now - lastPoll >= Self.pollInterval
             if isPoll { lastPoll = now }
-            let ids: [String] = state.withLockedValue { state in
+            let (announced, others) = state.withLockedValue { state -> ([String], [String]) in
                 defer { (state.changed, state.isAllChanged) = ([], false) }
-                return isPoll || state.isAllChanged ? Array(state.watched.keys) : Array(state.changed)
+                guard isPoll || state.isAllChanged else { return (Array(state.changed), []) }
+                return (Array(state.changed), state.watched.keys.filter { !state.changed.contains($0) })
             }
-            await tell(ids)
-            if now - lastTick >= Self.tickInterval {
-                lastTick = now
-                state.withLockedValue { state in
-                    for watched in state.watched.values {
-                        for watcher in watched.watchers.values { watcher.yield(.tick) }
-                    }
-                }
-            }
-        }
-    }
-
-    private func tell(_ ids: [String]) async {
-        for start in stride(from: 0, to: ids.count, by: 100) {
             do {
-                let some = ids[start..<min(start + 100, ids.count)]
-                for stored in try await ExecutionList().find(Array(some), in: database) { tell(stored) }
+                try await tell(announced)
+                try await tell(try await changed(among: others))
             } catch {
                 // The next look makes up for it.
                 logger.debug("what is watched could not be looked at", metadata: ["error": "\(error)"])
@@ -143,11 +126,47 @@ public final class ExecutionWatch: Sendable {
         }
     }
 
-    private func tell(_ stored: StoredExecution) {
-        state.withLockedValue { state in
-            guard let watched = state.watched[stored.id], watched.last != Mark(stored) else { return }
-            state.watched[stored.id]?.last = Mark(stored)
-            for watcher in watched.watchers.values { watcher.yield(.changed(stored)) }
+    /// Says so that nothing has come, whatever the database does.
+    private func tick() async {
+        while (try? await Task.sleep(for: Self.tickInterval)) != nil {
+            let watchers = state.withLockedValue { $0.watched.values.flatMap(\.watchers.values) }
+            for tell in watchers { tell(.tick) }
         }
+    }
+
+    /// At once in one statement.
+    private static let portion = 100
+
+    /// Those that are not as they were told of last.
+    private func changed(among ids: [String]) async throws -> [String] {
+        var changed: [String] = []
+        for start in stride(from: 0, to: ids.count, by: Self.portion) {
+            let marks = try await ExecutionList().marks(
+                Array(ids[start..<min(start + Self.portion, ids.count)]), in: database)
+            state.withLockedValue { state in
+                for mark in marks where state.watched[mark.id].map({ $0.last != mark }) ?? false {
+                    changed.append(mark.id)
+                }
+            }
+        }
+        return changed
+    }
+
+    private func tell(_ ids: [String]) async throws {
+        for start in stride(from: 0, to: ids.count, by: Self.portion) {
+            let some = ids[start..<min(start + Self.portion, ids.count)]
+            for stored in try await ExecutionList().find(Array(some), in: database) { tell(stored) }
+        }
+    }
+
+    private func tell(_ stored: StoredExecution) {
+        let watchers: [@Sendable (Event) -> Void] = state.withLockedValue { state in
+            let mark = ExecutionMark(stored)
+            guard let watched = state.watched[stored.id], watched.last != mark else { return [] }
+            state.watched[stored.id]?.last = mark
+            return Array(watched.watchers.values)
+        }
+        let event = Event.changed(stored)
+        for tell in watchers { tell(event) }
     }
 }

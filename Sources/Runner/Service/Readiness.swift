@@ -36,7 +36,7 @@ public final class Readiness: Sendable {
 
         public func encode(to encoder: any Encoder) throws {
             var container = encoder.container(keyedBy: CodingKeys.self)
-            try container.encode(isReady ? "ready" : "unready", forKey: .status)
+            try container.encode(isStopping ? "stopping" : isReady ? "ready" : "not_ready", forKey: .status)
             try container.encode(checks, forKey: .checks)
         }
     }

@@ -35,6 +35,14 @@ public struct Submission: Sendable {
         self.agentID = agentID
         self.input = input
     }
+
+    /// Makes it a part of a trace, which becomes a label as well where there is room and none of its name.
+    public mutating func take(_ trace: TraceContext) {
+        self.trace = trace
+        if labels.count < Self.labelCount, labels[TraceContext.label] == nil {
+            labels[TraceContext.label] = trace.traceID
+        }
+    }
 }
 
 extension Submission {

@@ -2,6 +2,9 @@
 ///
 /// Source: https://www.w3.org/TR/trace-context/.
 public struct TraceContext: Sendable, Hashable, CustomStringConvertible {
+    /// An execution's label that has the trace's id; the same name is used in the log.
+    public static let label = "trace.id"
+
     /// 32 digits of hexadecimal, not all 0.
     public let traceID: String
     /// 16 digits of hexadecimal, not all 0: the caller's part of the trace.

@@ -14,8 +14,8 @@ struct WebhookCourier: Sendable {
     private static let addressLimit = 3
     private static let longestRetryAfter: Duration = .seconds(86_400)
 
-    /// - Parameter secret: of the webhook's user.
-    func deliver(_ webhook: ClaimedWebhook, secret: WebhookSecret) async throws -> WebhookOutcome {
+    /// - Parameter secrets: of the webhook's user; it is signed with each of them.
+    func deliver(_ webhook: ClaimedWebhook, secrets: [WebhookSecret]) async throws -> WebhookOutcome {
         let url: WebhookURL
         do {
             url = try WebhookURL(webhook.url, allowsHTTP: configuration.allowsHTTP)
@@ -30,7 +30,7 @@ struct WebhookCourier: Sendable {
         } catch let reason as EgressRecord.Reason {
             return WebhookOutcome(verdict: .failed(retryAfter: nil), failure: reason.message)
         }
-        return try await post(webhook, to: url, at: addresses, secret)
+        return try await post(webhook, to: url, at: addresses, secrets)
     }
 
     // MARK: Where
@@ -100,7 +100,7 @@ struct WebhookCourier: Sendable {
     }
 
     private func post(
-        _ webhook: ClaimedWebhook, to url: WebhookURL, at addresses: [IPAddress], _ secret: WebhookSecret
+        _ webhook: ClaimedWebhook, to url: WebhookURL, at addresses: [IPAddress], _ secrets: [WebhookSecret]
     ) async throws -> WebhookOutcome {
         let body = try Self.body(of: webhook)
         let timestamp = Int(Date().timeIntervalSince1970)
@@ -109,7 +109,10 @@ struct WebhookCourier: Sendable {
         request.headers = [
             ("content-type", "application/json"), ("user-agent", "Paddock"), ("webhook-id", webhook.id),
             ("webhook-timestamp", "\(timestamp)"),
-            ("webhook-signature", secret.signature(id: webhook.id, timestamp: timestamp, body: body)),
+            (
+                "webhook-signature",
+                secrets.map { $0.signature(id: webhook.id, timestamp: timestamp, body: body) }.joined(separator: " ")
+            ),
         ]
         if let trace = webhook.trace.flatMap({ TraceContext($0) }) {
             request.headers.append(("traceparent", trace.child().description))

@@ -3,7 +3,7 @@ public import Storage
 
 /// A webhook: what is told at the end of one execution, and what became of it.
 public struct WebhookDelivery: Sendable {
-    public enum State: String, Sendable, SQLConvertible {
+    public enum State: String, Sendable, CaseIterable, SQLConvertible {
         /// The execution has not ended.
         case waiting
         /// To be sent, or sent again.
@@ -29,6 +29,7 @@ public struct WebhookDelivery: Sendable {
     /// `msg_…`, the same in each attempt: a receiver that has seen it has seen this webhook.
     public let id: String
     public let executionID: String
+    public let userID: String
     public let url: String
     public let state: State
     /// The next try; nil unless it is pending.

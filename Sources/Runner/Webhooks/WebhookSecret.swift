@@ -17,7 +17,7 @@ public struct WebhookSecret: Sendable, CustomStringConvertible {
     /// As receivers' libraries take it.
     public var description: String { "whsec_" + key.withUnsafeBytes { Data($0).base64EncodedString() } }
 
-    /// The value of `webhook-signature`.
+    /// One of the values of `webhook-signature`, which are separated by spaces.
     func signature(id: String, timestamp: Int, body: [UInt8]) -> String {
         let signed = Array("\(id).\(timestamp).".utf8) + body
         return "v1," + Data(HMAC<SHA256>.authenticationCode(for: signed, using: key)).base64EncodedString()

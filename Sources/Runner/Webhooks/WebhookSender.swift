@@ -114,8 +114,9 @@ public final class WebhookSender: Sendable {
         }
         let begin = ContinuousClock.now
         do {
-            let secret = try await webhooks.secret(of: webhook.userID)
-            let outcome = try await courier.deliver(webhook, secret: secret)
+            let secrets = try await webhooks.secrets(of: webhook.userID)
+            let outcome = try await courier.deliver(
+                webhook, secrets: [secrets.current] + (secrets.previous.map { [$0] } ?? []))
             let took = begin.duration(to: .now)
             Timer(label: "paddock.webhook.attempt.duration").record(duration: took)
             let pause = self.pause(after: outcome, attempt: webhook.attempt)

@@ -5,7 +5,10 @@ public import Storage
 
 /// The webhooks in the database: written with the execution, due with its end, and taken by one sender at a time.
 public struct Webhooks: Sendable {
-    private let database: Database
+    /// For receivers to take their new secret, after a rotation.
+    public static let overlap: Duration = .seconds(86_400)
+
+    let database: Database
 
     public init(_ database: Database) { self.database = database }
 
@@ -32,45 +35,43 @@ public struct Webhooks: Sendable {
             """)
     }
 
-    /// What became of an execution's webhook; nil for one without.
-    public func delivery(of executionID: String) async throws -> WebhookDelivery? {
-        let rows = try await database.query(
-            """
-            SELECT id, execution_id, url, state, next_attempt_at, created_at, finished_at FROM webhook_deliveries
-            WHERE execution_id = \(executionID)
-            """)
-        guard let row = rows.first else { return nil }
-        let id: String = try row["id"]
-        let attempts = try await database.query(
-            """
-            SELECT number, attempted_at, duration_ms, address, status, failure FROM webhook_attempts
-            WHERE delivery_id = \(id) ORDER BY number
-            """
-        ).map { row in
-            let milliseconds: Int = try row["duration_ms"]
-            return WebhookDelivery.Attempt(
-                number: try row["number"], time: try row["attempted_at"], duration: .milliseconds(milliseconds),
-                address: try row["address"], status: try row["status"], failure: try row["failure"])
-        }
-        return WebhookDelivery(
-            id: id, executionID: try row["execution_id"], url: try row["url"], state: try row["state"],
-            nextAttemptAt: try row["next_attempt_at"], createdAt: try row["created_at"],
-            finishedAt: try row["finished_at"], attempts: attempts)
-    }
-
     /// The secret that a user's receivers check signatures with. The first call of all makes the key behind it.
-    public func secret(of userID: String) async throws -> WebhookSecret {
+    public func secret(of userID: String) async throws -> WebhookSecret { try await secrets(of: userID).current }
+
+    /// What a user's webhooks are signed with: the secret, and for a while after a rotation the one before.
+    func secrets(of userID: String) async throws -> (current: WebhookSecret, previous: WebhookSecret?) {
         while true {
-            if let row = try await database.query("SELECT secret FROM webhook_keys").first {
-                return WebhookSecret(master: try row["secret"], userID: userID)
+            let rows = try await database.query(
+                """
+                SELECT secret, CASE WHEN previous_until > \(.now) THEN previous END AS previous FROM webhook_keys
+                """)
+            if let row = rows.first {
+                let previous: [UInt8]? = try row["previous"]
+                return (
+                    WebhookSecret(master: try row["secret"], userID: userID),
+                    previous.map { WebhookSecret(master: $0, userID: userID) }
+                )
             }
-            let fresh = SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) }
             try await database.execute(
                 """
-                INSERT INTO webhook_keys (id, secret, created_at) VALUES (1, \(fresh), \(.now)) ON CONFLICT DO NOTHING
+                INSERT INTO webhook_keys (id, secret, created_at) VALUES (1, \(Self.freshKey()), \(.now))
+                ON CONFLICT DO NOTHING
                 """)
         }
     }
+
+    /// Replaces the key behind all secrets. What the one before gives signs too, for ``overlap``.
+    static func rotateKey(in transaction: Transaction) async throws {
+        let until = Int64(overlap / .milliseconds(1))
+        try await transaction.execute(
+            """
+            INSERT INTO webhook_keys (id, secret, created_at) VALUES (1, \(freshKey()), \(.now))
+            ON CONFLICT (id) DO UPDATE SET secret = excluded.secret, created_at = excluded.created_at,
+                previous = webhook_keys.secret, previous_until = \(.now) + \(until)
+            """)
+    }
+
+    private static func freshKey() -> [UInt8] { SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) } }
 
     /// How many are still to be delivered, as a gauge; NaN while the database is away.
     public func measure() async {

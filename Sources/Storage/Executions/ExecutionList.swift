@@ -19,10 +19,10 @@ public struct ExecutionList: Sendable {
     /// - Parameters:
     ///   - cursor: the id of the last one of the page before.
     ///   - limit: 1 to 100.
-    /// - Returns: one more than the limit where there are more.
+    ///   - bytes: of their requests and endings, about: a page ends there, and has one execution at least.
     public func page(
-        _ filter: Filter, after cursor: String?, limit: Int, in executor: some SQLExecutor
-    ) async throws -> [StoredExecution] {
+        _ filter: Filter, after cursor: String?, limit: Int, bytes: Int, in executor: some SQLExecutor
+    ) async throws -> (executions: [StoredExecution], hasMore: Bool) {
         var conditions: [SQL] = []
         if let cursor { conditions.append("id < \(cursor)") }
         if let userID = filter.userID { conditions.append("user_id = \(userID)") }
@@ -39,9 +39,36 @@ public struct ExecutionList: Sendable {
                 """)
         }
         let all: SQL = conditions.isEmpty ? "" : "WHERE \(conditions.joined(by: " AND "))"
+        var (found, size) = ([StoredExecution](), 0)
+        do {
+            let sql: SQL =
+                "SELECT \(StoredExecution.columns) FROM executions \(all) ORDER BY id DESC LIMIT \(limit + 1)"
+            try await executor.forEach(sql) { row in
+                guard found.count < limit, size < bytes else { throw Full() }
+                let execution = try StoredExecution(row)
+                size += execution.request.utf8.count + (execution.ending?.utf8.count ?? 0)
+                found.append(execution)
+            }
+        } catch is Full {
+            return (found, true)
+        }
+        return (found, false)
+    }
+
+    /// There is more than a page holds.
+    private struct Full: Error {}
+
+    /// What changes are seen by, of those with these ids, in no order.
+    public func marks(_ ids: [String], in executor: some SQLExecutor) async throws -> [ExecutionMark] {
+        guard !ids.isEmpty else { return [] }
+        let all: [SQL] = ids.map { "\($0)" }
         return try await executor.query(
-            "SELECT \(StoredExecution.columns) FROM executions \(all) ORDER BY id DESC LIMIT \(limit + 1)"
-        ).map(StoredExecution.init)
+            "SELECT id, state, fence, stopping_at FROM executions WHERE id IN (\(all.joined(by: ", ")))"
+        ).map { row in
+            ExecutionMark(
+                id: try row["id"], state: try row["state"], fence: try row["fence"],
+                stoppingAt: try row["stopping_at"])
+        }
     }
 
     /// Those with these ids, in no order.

@@ -34,12 +34,15 @@ extension Migration {
                 PRIMARY KEY (delivery_id, number)
             )
             """,
-            // One row; each user's secret is derived from it.
+            // One row; each user's secret is derived from it. The one before signs too, for a while.
             """
             CREATE TABLE webhook_keys (
                 id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
                 secret \(.bytes) NOT NULL,
-                created_at BIGINT NOT NULL
+                created_at BIGINT NOT NULL,
+                previous \(.bytes),
+                previous_until BIGINT,
+                CHECK ((previous IS NULL) = (previous_until IS NULL))
             )
             """,
         ])

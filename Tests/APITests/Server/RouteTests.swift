@@ -12,6 +12,7 @@ struct RouteTests {
         DELETE /agents/{id} developer(agents:write)
         DELETE /entitlements/{userId}/{agentId} admin
         DELETE /keys/{id} user(account)
+        GET /admin/doctor admin
         GET /agents user(agents:read)
         GET /agents/{id} user(agents:read)
         GET /agents/{id}/stats user(agents:read)
@@ -29,6 +30,7 @@ struct RouteTests {
         GET /users/me/access user(account)
         GET /users/me/entitlements user(account)
         GET /users/{id}/access admin
+        GET /webhooks/deliveries admin
         POST /admin/pause admin
         POST /admin/resume admin
         POST /agents admin
@@ -36,6 +38,7 @@ struct RouteTests {
         POST /executions/{id}/cancel user(executions:write)
         POST /executions/{id}/log-token user(executions:read)
         POST /keys user(account)
+        POST /webhooks/rotate-key admin
         PUT /agents/{id} developer(agents:write)
         PUT /entitlements/{userId}/{agentId} admin
         PUT /users/me user(account)

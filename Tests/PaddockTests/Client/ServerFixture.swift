@@ -74,10 +74,11 @@ final class ServerFixture: Sendable {
             ])
         state.withLockedValue { $0.program = program }
         if state.withLockedValue({ $0.key.isEmpty }) {
-            try await program.wait(for: "the first key") { program.stdout.contains("\n") }
-            let line = program.stdout.split(separator: "\n").first { $0.hasPrefix("pdk_") }
-            let key = String(try #require(line))
-            state.withLockedValue { $0.key = key }
+            try await program.wait(for: "the first key") { program.stderr.contains("/first-admin.key") }
+            // In no log: stdout is no terminal.
+            #expect(!program.stdout.contains("pdk_") && !program.stderr.contains("pdk_"))
+            let file = try String(contentsOfFile: folder + "/first-admin.key", encoding: .utf8)
+            state.withLockedValue { $0.key = file.trimmingCharacters(in: .whitespacesAndNewlines) }
         }
         try await program.wait(for: "the server") {
             program.stderr.contains("\"serving\"") || program.stdout.contains("\"serving\"")

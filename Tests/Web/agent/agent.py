@@ -1,4 +1,4 @@
-"""Writes what its input says: `{"lines": [TEXT…], "count": N, "pause": SECONDS, "wait": SECONDS}`."""
+"""Writes what its input says: `{"lines": [TEXT…], "count": N, "width": BYTES, "pause": SECONDS, "wait": SECONDS}`."""
 
 import json
 import os
@@ -13,7 +13,7 @@ for line in task.get("lines", []):
 count = task.get("count", 0)
 pause = task.get("pause", 0)
 for number in range(count):
-    sys.stdout.write(f"line {number} of {count}\n")
+    sys.stdout.write(f"line {number} of {count}".ljust(task.get("width", 0)) + "\n")
     if pause:
         sys.stdout.flush()
         time.sleep(pause)

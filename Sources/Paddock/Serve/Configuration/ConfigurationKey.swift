@@ -53,6 +53,9 @@ struct ConfigurationKey: Sendable {
             name: "server.requestLimit", variable: "PADDOCK_REQUEST_LIMIT", standard: "100",
             about: "requests per 15 minutes of a user, or of an address without credentials; 0 for no limit"),
         .init(
+            name: "server.logStreams", variable: "PADDOCK_LOG_STREAMS", standard: "1200",
+            about: "logs that a user may have open at once on this node; 0 for no limit"),
+        .init(
             name: "server.accessLog", variable: "PADDOCK_ACCESS_LOG", standard: "true", about: "a line for each request"
         ),
         .init(

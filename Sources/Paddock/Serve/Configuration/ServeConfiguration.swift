@@ -127,6 +127,7 @@ struct ServeConfiguration {
         server.corsOrigins = sources.list("server.corsOrigins")
         server.trustedProxies = sources.list("server.trustedProxies")
         server.requestLimit = try sources.integer("server.requestLimit", 0...1_000_000_000)
+        server.logStreams = try sources.integer("server.logStreams", 0...1_000_000)
         server.logsRequests = try sources.flag("server.accessLog")
         try server.validate()
         return server
