@@ -26,8 +26,7 @@ test: ## do the set-up, start an Engine where none answers, and run every test
 	@echo 'test: building (several minutes the first time)' >&2
 	swift build --build-tests
 	python3 Tests/SandboxInit/test_sandbox_init.py
-	@# All tests at once, as swift test begins them, would starve each other of a small machine's processors.
-	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 swift test --skip-build
+	scripts/swift-test.sh
 	PADDOCK_EXAMPLES=4 $(TEST_WEB) -m 'not slow'
 
 test-web: ## after make test: the tests of the HTTP API and the web page again, the slow ones too, with more examples
@@ -37,10 +36,9 @@ soak: ## kill nodes 200 times at random on each database, and repeat the tests o
 	@scripts/setup.sh test
 	swift build --build-tests
 	for round in 1 2 3; do \
-		SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 \
-			swift test --skip-build --filter '$(FAULTS)' || exit; \
+		scripts/swift-test.sh --filter '$(FAULTS)' || exit; \
 	done
-	PADDOCK_SOAK_KILLS=200 swift test --skip-build --filter RunnerTests.KillTests
+	PADDOCK_SOAK_KILLS=200 scripts/swift-test.sh --filter RunnerTests.KillTests
 
 check: ## lint the format, and check which module imports which
 	swift format lint --strict --recursive Sources Tests $(wildcard Plugins) Package.swift
@@ -49,9 +47,10 @@ check: ## lint the format, and check which module imports which
 format: ## format the Swift sources in place
 	swift format --in-place --recursive Sources Tests $(wildcard Plugins) Package.swift
 
-bench: ## compare paddock run with docker run on this machine
-	@scripts/setup.sh run
+bench: ## compare paddock with what one would use instead, on this machine (about 12 minutes)
+	@scripts/setup.sh bench
 	$(RELEASE)
+	swift build -c release --product PlainServer --static-swift-stdlib -Xlinker --strip-all
 	Benchmarks/run
 
 fuzz: ## fuzz the sandbox init's frame parser, for a bounded time

@@ -199,6 +199,15 @@ let package = Package(
             path: "Tests/AdmissionProgram",
             swiftSettings: settings
         ),
+        // What Benchmarks/run compares requests to the server with.
+        .executableTarget(
+            name: "PlainServer",
+            dependencies: [
+                .product(name: "Hummingbird", package: "hummingbird"), .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            path: "Benchmarks/PlainServer",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "EntitlementsTests",
             dependencies: [

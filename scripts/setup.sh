@@ -4,6 +4,7 @@
 #   scripts/setup.sh build    the packages that building needs
 #   scripts/setup.sh run      the same, a Docker Engine that answers, and the base images
 #   scripts/setup.sh test     the same, and what the tests use
+#   scripts/setup.sh bench    what run does, and what the benchmarks use
 #   scripts/setup.sh fuzz     the packages that building and fuzzing need
 #
 # It installs only what is missing, and never touches an Engine that answers. What it changes on the machine: the
@@ -40,6 +41,8 @@ readonly TEST_PACKAGES="util-linux procps iproute2 openssl docker-registry postg
 readonly OPTIONAL_PACKAGES="crun runsc chromium"
 # What those Python packages are in; a hash of the list says whether they are up to date.
 readonly PYTHON_PACKAGES=".build/python"
+# wrk makes the load of requests; the peers have Python packages of their own.
+readonly BENCH_PACKAGES="wrk python3-venv"
 readonly FUZZ_PACKAGES="clang-14 libclang-rt-14-dev"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -303,9 +306,9 @@ python_packages() {
 
 GOAL=${1:-}
 case $GOAL in
-build | run | test | fuzz) ;;
+build | run | test | bench | fuzz) ;;
 *)
-    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac
@@ -313,12 +316,13 @@ esac
 command -v apt-get >/dev/null || fail "there is no apt-get: this script knows Debian 12+ and Ubuntu 22.04+" \
     "elsewhere, install what the lists at its top name, and a Docker Engine"
 check_swift early
-needs_engine() { [ "$GOAL" = run ] || [ "$GOAL" = test ]; }
+needs_engine() { [ "$GOAL" = run ] || [ "$GOAL" = test ] || [ "$GOAL" = bench ]; }
 ! needs_engine || find_socket
 
 packages=$BUILD_PACKAGES
 ! needs_engine || packages="$packages $RUN_PACKAGES"
 [ "$GOAL" != test ] || packages="$packages $TEST_PACKAGES"
+[ "$GOAL" != bench ] || packages="$packages $BENCH_PACKAGES"
 [ "$GOAL" != fuzz ] || packages="$packages $FUZZ_PACKAGES"
 # shellcheck disable=SC2086
 install_missing $packages

@@ -30,9 +30,13 @@ def progress(what, done, of):
         say(f"{what} {done}/{of}")
 
 
-def p95(values):
+def percentile(values, share):
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def p95(values):
+    return percentile(values, 0.95)
 
 
 def interleave(sides, rounds, what, warm_up=2):
@@ -69,6 +73,20 @@ class Report:
         for row in rows:
             print(f"  {row['label']:<42} {row['median']:>8.1f} {unit} {row['p95']:>8.1f} {unit} {row['ratio']:>8.3f}"
                   f" {row['ratioP95']:>8.3f}")
+        return {row["label"]: row for row in rows}
+
+    def lags(self, title, samples):
+        """`samples`: label to milliseconds, of which p99 counts; too many to be kept one by one."""
+        rows = [{
+            "label": label, "count": len(values), "median": round(statistics.median(values), 3),
+            "p99": round(percentile(values, 0.99), 3), "most": round(max(values), 3),
+        } for label, values in samples.items()]
+        self.tables.append({"title": title, "unit": "ms", "rows": rows})
+        print(f"\n{title}")
+        print(f"  {'':<42} {'lines':>8} {'median':>11} {'p99':>11} {'most':>11}")
+        for row in rows:
+            print(f"  {row['label']:<42} {row['count']:>8} {row['median']:>8.1f} ms {row['p99']:>8.1f} ms"
+                  f" {row['most']:>8.1f} ms")
         return {row["label"]: row for row in rows}
 
     def goal(self, words, value, limit, at_most=True):

@@ -86,10 +86,9 @@ final class Authenticator: Sendable {
         guard let key = try await accounts.authenticate(key: text) else {
             throw Problem.unauthenticated("the key is unknown, has expired, or was revoked")
         }
-        let user = try await accounts.user(key.userID)
         let scopes = key.scopes.isEmpty ? Scope.allCases : key.scopes.compactMap { Scope(rawValue: $0) }
         return Caller(
-            userID: key.userID, role: Role.lower(of: key.role, user.role), scopes: Set(scopes),
+            userID: key.userID, role: key.role, scopes: Set(scopes),
             limitKey: key.requestLimit == nil ? "user:\(key.userID)" : "key:\(key.id)", requestLimit: key.requestLimit,
             expiresAt: key.expiresAt)
     }
@@ -110,13 +109,5 @@ final class Authenticator: Sendable {
             throw Problem.unauthenticated("the token's user cannot be one: \(error)")
         }
         throw Problem.unauthenticated("the token's algorithm is not taken here")
-    }
-}
-
-extension Role {
-    /// A key has no more rights than its user has now.
-    fileprivate static func lower(of one: Role, _ other: Role) -> Role {
-        let order: [Role] = [.user, .developer, .admin]
-        return order.first { $0 == one || $0 == other } ?? .user
     }
 }

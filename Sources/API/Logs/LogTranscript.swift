@@ -15,15 +15,16 @@ struct LogTranscript: Sendable {
     let selection: ExecutionLog.Selection
 
     /// - Parameter status: of the execution, as it was when the request came.
-    func write(_ log: ExecutionLog, status: String, to writer: BodySink) async throws {
+    func write(_ log: ExecutionLog, _ inbox: LogInbox, status: String, to writer: BodySink) async throws {
         var cursor = selection.offset
         var buffer = ByteBuffer()
         if selection.follows {
             format.write(status: status, of: id, cursor: cursor, to: &buffer)
             if buffer.readableBytes > 0 { try await writer.write(buffer) }
         }
-        try await log.read(selection) { item in
-            buffer.clear()
+        try await log.read(selection, inbox) { item in
+            // What a catch-up needed is given back.
+            buffer = ByteBuffer()
             switch item {
             case .records(let records):
                 for record in records {
@@ -32,7 +33,7 @@ struct LogTranscript: Sendable {
                     format.write(record, to: &buffer)
                     guard buffer.readableBytes >= Self.chunk else { continue }
                     try await writer.write(buffer)
-                    buffer.clear()
+                    buffer = ByteBuffer()
                 }
             case .changed(let stored):
                 format.write(status: stored.state.rawValue, of: id, cursor: cursor, to: &buffer)

@@ -56,8 +56,10 @@ struct PrometheusText: CustomStringConvertible {
     private static func name(_ text: String) -> String {
         let plain = String(
             text.unicodeScalars.map { scalar in
-                let isPlain = scalar.isASCII && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar))
-                return isPlain ? Character(scalar) : "_"
+                switch scalar {
+                case "a"..."z", "A"..."Z", "0"..."9": Character(scalar)
+                default: "_"
+                }
             })
         return plain.first.map { ("0"..."9").contains($0) } ?? true ? "_" + plain : plain
     }

@@ -1,10 +1,26 @@
 import HTTPTypes
 public import Hummingbird
 import Metrics
+import NIOConcurrencyHelpers
 
 /// Measures each request: by its route's template, never by its path.
 public struct RequestMetrics<Context: RequestContext>: RouterMiddleware {
     private static var methods: Set<String> { ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] }
+
+    private struct Kind: Hashable {
+        let method: String
+        let route: String
+        let status: Int
+    }
+
+    private struct Series {
+        let requests: Counter
+        let duration: Timer
+    }
+
+    /// Of what was asked for so far: to find them in the registry costs more than the rest of this.
+    private let series = NIOLockedValueBox<[Kind: Series]>([:])
+    private let active = Meter(label: "paddock.http.requests.active")
 
     public init() {}
 
@@ -12,7 +28,6 @@ public struct RequestMetrics<Context: RequestContext>: RouterMiddleware {
     public func handle(
         _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {
-        let active = Meter(label: "paddock.http.requests.active")
         active.increment()
         defer { active.decrement() }
         let begin = ContinuousClock.now
@@ -28,11 +43,19 @@ public struct RequestMetrics<Context: RequestContext>: RouterMiddleware {
 
     private func record(_ request: Request, _ context: Context, _ status: Int, since begin: ContinuousClock.Instant) {
         let method = request.method.rawValue
-        let labels = [
-            ("method", Self.methods.contains(method) ? method : "other"),
-            ("route", context.endpointPath.flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "none"),
-        ]
-        Counter(label: "paddock.http.requests", dimensions: labels + [("status", "\(status)")]).increment()
-        Timer(label: "paddock.http.request.duration", dimensions: labels).record(duration: begin.duration(to: .now))
+        let kind = Kind(
+            method: Self.methods.contains(method) ? method : "other",
+            route: context.endpointPath.flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "none", status: status)
+        let series = series.withLockedValue { known in
+            if let series = known[kind] { return series }
+            let labels = [("method", kind.method), ("route", kind.route)]
+            let series = Series(
+                requests: Counter(label: "paddock.http.requests", dimensions: labels + [("status", "\(status)")]),
+                duration: Timer(label: "paddock.http.request.duration", dimensions: labels))
+            known[kind] = series
+            return series
+        }
+        series.requests.increment()
+        series.duration.record(duration: begin.duration(to: .now))
     }
 }

@@ -44,21 +44,19 @@ struct LogRoutes {
         selection.known = execution.state
         selection.offset = try await Self.begin(call, log, stream)
         let format = Self.format(call)
-        let request = call.request
         let status = execution.state.rawValue
         let transcript = LogTranscript(id: id.description, format: format, stream: stream, selection: selection)
         let context = call.context
         let body = ResponseBody { writer in
-            let sink = BodySink(writer)
+            let inbox = LogInbox()
+            context.onClose { inbox.leave() }
             let isStopping = NIOLockedValueBox(false)
             do {
                 try await withGracefulShutdownHandler {
-                    try await request.body.consumeWithCancellationOnInboundClose { _ in
-                        try await transcript.write(log, status: status, to: sink)
-                    }
+                    try await transcript.write(log, inbox, status: status, to: BodySink(writer))
                 } onGracefulShutdown: {
                     isStopping.withLockedValue { $0 = true }
-                    context.endInput()
+                    inbox.leave()
                 }
             } catch is CancellationError where format.tellsItsEnd && isStopping.withLockedValue({ $0 }) {
                 // A server that stops ends the stream, to be resumed elsewhere. Text is broken off: it would look whole.
@@ -70,7 +68,7 @@ struct LogRoutes {
             status: .ok,
             headers: [
                 .contentType: format.contentType, .cacheControl: "no-store", .accelBuffering: "no",
-                // Nothing more is read from the connection.
+                // Nothing more is read from the connection, and it ends when the client's side of it does.
                 .connection: "close",
             ], body: body)
     }

@@ -22,6 +22,6 @@ struct APIContext: RequestContext {
         peer = source.channel.remoteAddress?.ipAddress ?? "local"
     }
 
-    /// As if the client had left: what waits for it ends.
-    func endInput() { channel.close(mode: .input, promise: nil) }
+    /// Calls the body once the connection is closed.
+    func onClose(_ body: @escaping @Sendable () -> Void) { channel.closeFuture.whenComplete { _ in body() } }
 }

@@ -33,7 +33,7 @@ public struct APIServer: Service {
         let table = RouteTable(services: services, configuration: configuration)
         let guardian = RouteGuard(services: services, configuration: configuration)
         var application = Application(
-            router: table.router(guardian, configuration),
+            responder: LongAnswers(base: table.router(guardian, configuration).buildResponder()),
             server: try serverBuilder(),
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port), backlog: 1024,

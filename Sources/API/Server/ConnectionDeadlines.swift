@@ -6,7 +6,8 @@ import NIOHTTPTypes
 /// Ends connections that keep the server waiting: a head or a body that does not come, a reader that does not read; and
 /// answers requests that are no HTTP.
 ///
-/// It also closes the connection behind an answer that says `Connection: close`.
+/// It also closes the connection behind an answer that says `Connection: close`, and under one when the client closes its
+/// side: nobody else reads from that connection any more.
 final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -30,6 +31,10 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
     private var requests = 0
     private var hasBegunAnswer = false
     private var closesAfterAnswer = false
+    /// The client has closed its side.
+    private var inputIsClosed = false
+    /// Of what comes behind the last request that is answered, nothing is read.
+    private var isDeaf = false
     private var readTimer: Scheduled<Void>?
     private var writeTimer: Scheduled<Void>?
 
@@ -52,7 +57,11 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if isDeaf { return }
         switch unwrapInboundIn(data) {
+        case .head where hasBegunLastAnswer:
+            isDeaf = true
+            return
         case .head:
             reading = .body
             requests += 1
@@ -66,11 +75,25 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelRead(data)
     }
 
+    private var hasBegunLastAnswer: Bool { hasBegunAnswer && closesAfterAnswer }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .inputClosed = event as? ChannelEvent {
+            inputIsClosed = true
+            if hasBegunLastAnswer { return context.close(promise: nil) }
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
         case .head(let head):
             hasBegunAnswer = true
             closesAfterAnswer = head.headerFields[.connection]?.lowercased() == "close"
+            // An answer of any length, to nobody.
+            if closesAfterAnswer, inputIsClosed, head.headerFields[.contentLength] == nil {
+                context.close(promise: nil)
+            }
         case .body: break
         case .end:
             hasBegunAnswer = false

@@ -24,7 +24,7 @@ extension Admission {
     /// What the rules would say now. Reserves nothing, and waits for nobody.
     public func explain(_ request: AdmissionRequest, in executor: some SQLExecutor) async throws -> Explanation {
         guard
-            let read = try await Facts.read(request, at: now(), settings, isLocking: false, in: executor)
+            let read = try await Facts.read(request, at: now(), settings, in: executor)
         else {
             let verdict = Explanation.Verdict(
                 number: Rule.user.rawValue, rule: Rule.user.name, denial: Self.unknownUser(request))
@@ -56,7 +56,8 @@ extension Admission {
                     if case .admitted(let reservation) = decision { try await also(reservation, transaction) }
                     return decision
                 }
-            } catch let error as DatabaseError where error.code == .commitUnknown {
+            } catch let error as DatabaseError where [.commitUnknown, .uniqueViolation].contains(error.code) {
+                // The second: somebody else has taken the id since it was looked for.
                 continue
             } catch let error as DatabaseError {
                 return .denied(Self.undecided("\(error.code)"))
@@ -65,7 +66,7 @@ extension Admission {
         return .denied(Self.undecided("commit_unknown"))
     }
 
-    /// For a commit whose answer is lost.
+    /// For a commit whose answer is lost, and an id that is taken meanwhile.
     private static let attempts = 3
 
     private static func undecided(_ why: String) -> Denial {

@@ -58,7 +58,8 @@ public struct Admission: Sendable {
         _ request: AdmissionRequest, in transaction: Transaction, ticket: (Reservation) throws -> String
     ) async throws -> Decision {
         let now = now()
-        guard let read = try await Facts.read(request, at: now, settings, isLocking: true, in: transaction) else {
+        try Facts.lock(request, in: transaction)
+        guard let read = try await Facts.read(request, at: now, settings, in: transaction) else {
             return .denied(Self.unknownUser(request))
         }
         guard !read.isKnown else { return .admittedBefore }
@@ -90,21 +91,21 @@ public struct Admission: Sendable {
             id: request.executionID, userID: request.userID, agentID: agent.id, priority: facts.tier.priority,
             request: try ticket(reservation), patience: request.patience)
         do {
-            guard try await queue.submit(submission, in: transaction) else { return .admittedBefore }
+            try await queue.requireRoom(in: transaction)
         } catch let error as QueueError where error.code == .queueFull {
             return .denied(Denial(.queueFull, error.message).of(.gate))
         }
-        if isProbe { try await Gate(configuration.breaker).setProbe(request.executionID, at: now, in: transaction) }
-        if let grant = facts.grant, grant.source == right, grant.usesLimit != nil {
-            try await use(grant, in: transaction)
-        }
-        try await account.store(in: transaction)
-        try await insert(reservation, taken, agent.price.centsPerExecution, facts.rates, in: transaction)
+        // All of it travels with the commit, or with what the caller asks next.
+        try queue.submitLater(submission, in: transaction)
+        if isProbe { try Gate(configuration.breaker).setProbe(request.executionID, at: now, in: transaction) }
+        if let grant = facts.grant, grant.source == right, grant.usesLimit != nil { try use(grant, in: transaction) }
+        try account.store(in: transaction)
+        try insert(reservation, taken, agent.price.centsPerExecution, facts.rates, in: transaction)
         return .admitted(reservation)
     }
 
-    private func use(_ grant: Grant, in transaction: Transaction) async throws {
-        try await transaction.execute(
+    private func use(_ grant: Grant, in transaction: Transaction) throws {
+        try transaction.executeLater(
             """
             UPDATE grants SET uses = uses + 1
             WHERE user_id = \(grant.userID) AND agent_id = \(grant.agentID) AND source = \(grant.source)
@@ -114,8 +115,8 @@ public struct Admission: Sendable {
     private func insert(
         _ reservation: Reservation, _ taken: Account.Taken, _ priceCents: Int, _ rates: Rates,
         in transaction: Transaction
-    ) async throws {
-        try await transaction.execute(
+    ) throws {
+        try transaction.executeLater(
             """
             INSERT INTO reservations (execution_id, user_id, agent_id, agent_version, admitted_at, day, is_advance,
                 grant_source, price_cents, cpu_second_rate, gib_second_rate, egress_gib_rate, estimate_cents)

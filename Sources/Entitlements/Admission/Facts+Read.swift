@@ -8,17 +8,18 @@ extension Facts {
         var chainAge: Double
     }
 
-    /// The account's row is locked by a statement of its own, which may wait for another decision. The snapshot is read
-    /// after it, so all of it is as it is when the waiting is over, not only the row that was waited for.
-    /// - Parameter isLocking: false to look only.
+    /// Locks what is counted of the user, with the transaction's next statement.
+    ///
+    /// It is a statement of its own, which may wait for another decision. The snapshot is read by a later one, so all of it
+    /// is as it is when the waiting is over, not only the row that was waited for.
+    static func lock(_ request: AdmissionRequest, in transaction: Transaction) throws {
+        try transaction.executeLater("SELECT user_id FROM accounts WHERE user_id = \(request.userID) \(.forUpdate)")
+    }
+
     /// - Returns: nil when there is no such user.
     static func read(
-        _ request: AdmissionRequest, at now: Date, _ settings: Settings, isLocking: Bool, in executor: some SQLExecutor
+        _ request: AdmissionRequest, at now: Date, _ settings: Settings, in executor: some SQLExecutor
     ) async throws -> (facts: Facts, isKnown: Bool)? {
-        if isLocking {
-            try await executor.execute(
-                "SELECT user_id FROM accounts WHERE user_id = \(request.userID) \(.forUpdate)")
-        }
         let rows = try await executor.query(snapshot(request))
         // A row for each grant, or one without.
         guard let row = rows.first else { return nil }
@@ -38,7 +39,8 @@ extension Facts {
         """
         SELECT \(Account.columns), \(User.columns), \(Tier.columns), \(Gate.State.columns), \(Rates.columns),
             \(Agent.columns), \(Grant.columns),
-            (SELECT count(*) FROM reservations WHERE execution_id = \(request.executionID)) AS known
+            (SELECT count(*) FROM reservations WHERE execution_id = \(request.executionID))
+                + (SELECT count(*) FROM executions WHERE id = \(request.executionID)) AS known
         FROM accounts AS account
         JOIN users ON users.id = account.user_id
         JOIN tiers ON tiers.number = users.tier
@@ -77,7 +79,7 @@ extension Facts {
             self.grant = try rows.first.map(Grant.init)
         }
         if let agent, agent.hasLimits {
-            try await transaction.execute("SELECT id FROM agents WHERE id = \(agent.id) \(.forUpdate)")
+            try transaction.executeLater("SELECT id FROM agents WHERE id = \(agent.id) \(.forUpdate)")
         }
         try await countAgent(in: transaction)
     }

@@ -3,8 +3,8 @@ import Storage
 
 extension Gate {
     /// Makes this execution the probe. The settings' row is locked, and the breaker half open.
-    func setProbe(_ executionID: String, at now: Date, in transaction: Transaction) async throws {
-        try await transaction.execute(
+    func setProbe(_ executionID: String, at now: Date, in transaction: Transaction) throws {
+        try transaction.executeLater(
             "UPDATE settings SET breaker_probe = \(executionID), breaker_probe_at = \(now) WHERE id = 1")
     }
 

@@ -10,7 +10,7 @@ public struct APIKey: Sendable, Equatable, Codable {
     /// What a key begins with, to tell it from others: `pdk_` and 12 characters.
     public let prefix: String
     /// At most that of its user.
-    public let role: Role
+    public internal(set) var role: Role
     /// What it is for; empty for everything that its role may do.
     public let scopes: [String]
     /// Requests per window; nil for the server's limit, 0 for none.

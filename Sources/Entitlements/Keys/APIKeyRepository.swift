@@ -110,15 +110,20 @@ public struct APIKeyRepository: Sendable {
         return Page(try rows.map(APIKey.init), limit: limit, cursor: \.id)
     }
 
-    /// Who a key's text is for.
+    /// Who a key's text is for, and with which role: a key has no more rights than its user has now.
     /// - Returns: nil for text that is no key, or one that is unknown, has expired, or was revoked.
     public func authenticate(_ text: String, in executor: some SQLExecutor) async throws -> APIKey? {
         guard let given = APIKeyText(text) else { return nil }
         let rows = try await executor.query(
-            "SELECT \(APIKey.columns), hash FROM api_keys WHERE prefix = \(given.prefix)")
+            """
+            SELECT \(APIKey.columns), hash, (SELECT role FROM users WHERE users.id = api_keys.user_id) AS user_role
+            FROM api_keys WHERE prefix = \(given.prefix)
+            """)
         guard let row = rows.first else { return nil }
         let stored: [UInt8] = try row["hash"]
-        let (key, now) = (try APIKey(row), now())
+        let (userRole, now): (Role, Date) = (try row["user_role"], now())
+        var key = try APIKey(row)
+        if userRole.rank < key.role.rank { key.role = userRole }
         guard Self.isEqual(stored, Self.hash(text)), key.isGood(at: now) else { return nil }
         if key.lastUsedAt.map({ $0 <= now - Self.useGrain }) ?? true {
             try await executor.execute("UPDATE api_keys SET last_used_at = \(now) WHERE id = \(key.id)")

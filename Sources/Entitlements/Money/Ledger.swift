@@ -66,7 +66,7 @@ public struct Ledger: Sendable {
             in: transaction)
         guard isNew else { return false }
         account.balanceCents += cents
-        try await account.store(in: transaction)
+        try account.store(in: transaction)
         try await Audit.append(
             by: actor, "user.deposit", userID, ["cents": cents], in: transaction)
         return true

@@ -50,7 +50,7 @@ public struct Settlement: Sendable {
         let compute = isWaived ? 0 : amount.map(held.rates.cents) ?? 0
         held.charge(isWaived ? 0 : held.priceCents, compute)
         let isEngineFailure = reason == "engine_error"
-        try await transaction.execute(
+        try transaction.executeLater(
             """
             UPDATE reservations SET settled_at = \(now), charged_cents = \(held.chargedCents),
                 is_engine_failure = \(isEngineFailure)
@@ -59,16 +59,16 @@ public struct Settlement: Sendable {
         var account = try await Account.locked(held.userID, in: transaction)
         account.settle(
             held.taken, estimateCents: held.estimateCents, chargedCents: held.chargedCents, isWaived: isWaived, at: now)
-        try await account.store(in: transaction)
+        try account.store(in: transaction)
         if isWaived, let source = held.grantSource {
-            try await giveBackUse(held.userID, held.agentID, source, in: transaction)
+            try giveBackUse(held.userID, held.agentID, source, in: transaction)
         }
         if held.chargedCents > 0 {
             try await Ledger(now: { now }).record(
                 held.legs(), transfer: "charge:\(executionID)", kind: .charge, executionID: executionID,
                 in: transaction)
         }
-        try await UsageRecords().add(held, usage, amount, at: now, in: transaction)
+        try UsageRecords().add(held, usage, amount, at: now, in: transaction)
         if held.isProbe || isEngineFailure {
             try await gate.note(executionID, isEngineFailure: isEngineFailure, hasRun: hasRun, at: now, in: transaction)
         }
@@ -79,8 +79,8 @@ public struct Settlement: Sendable {
 
     private func giveBackUse(
         _ userID: String, _ agentID: String, _ source: Grant.Source, in transaction: Transaction
-    ) async throws {
-        try await transaction.execute(
+    ) throws {
+        try transaction.executeLater(
             """
             UPDATE grants SET uses = uses - 1
             WHERE user_id = \(userID) AND agent_id = \(agentID) AND source = \(source) AND uses > 0
@@ -113,15 +113,15 @@ public struct Settlement: Sendable {
                 "\(amount) cents cannot be refunded for \(executionID): of \(held.chargedCents) charged, \(left) are left"
             )
         }
-        try await transaction.execute(
+        try transaction.executeLater(
             "UPDATE reservations SET refunded_cents = refunded_cents + \(amount) WHERE execution_id = \(executionID)")
         var account = try await Account.locked(held.userID, in: transaction)
         account.refund(amount, at: now)
-        try await account.store(in: transaction)
+        try account.store(in: transaction)
         try await Ledger(now: { now }).record(
             held.refundLegs(amount), transfer: transfer, kind: .refund, executionID: executionID, reference: reference,
             in: transaction)
-        try await UsageRecords().refund(amount, held.userID, held.agentID, at: now, in: transaction)
+        try UsageRecords().refund(amount, held.userID, held.agentID, at: now, in: transaction)
         try await Audit.append(by: actor, "execution.refunded", executionID, ["cents": amount], in: transaction)
         return amount
     }

@@ -27,8 +27,8 @@ public struct UsageRecords: Sendable {
 
     func add(
         _ held: Held, _ usage: StoredUsage?, _ amount: Rates.Amount?, at now: Date, in transaction: Transaction
-    ) async throws {
-        try await transaction.execute(
+    ) throws {
+        try transaction.executeLater(
             """
             INSERT INTO usage_records AS old (user_id, agent_id, hour, executions, wall_ms, cpu_ms, memory_mib_ms,
                 egress_bytes, charged_cents, refunded_cents)
@@ -45,8 +45,8 @@ public struct UsageRecords: Sendable {
 
     func refund(
         _ cents: Int, _ userID: String, _ agentID: String, at now: Date, in transaction: Transaction
-    ) async throws {
-        try await transaction.execute(
+    ) throws {
+        try transaction.executeLater(
             """
             INSERT INTO usage_records AS old (user_id, agent_id, hour, executions, wall_ms, cpu_ms, memory_mib_ms,
                 egress_bytes, charged_cents, refunded_cents)

@@ -141,9 +141,9 @@ extension Account {
         return try Account(row)
     }
 
-    /// Writes what is counted. The row is locked.
-    func store(in transaction: Transaction) async throws {
-        try await transaction.execute(
+    /// Writes what is counted, with the transaction's next statement. The row is locked.
+    func store(in transaction: Transaction) throws {
+        try transaction.executeLater(
             """
             UPDATE accounts SET balance_cents = \(balanceCents), reserved_cents = \(reservedCents),
                 monthly_limit_cents = \(monthlyLimitCents), month = \(month.number), month_cents = \(monthCents),

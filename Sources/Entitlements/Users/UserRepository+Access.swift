@@ -45,7 +45,7 @@ extension UserRepository {
             )
         }
         account.reserveInAdvance(count, until: now + seconds, at: now)
-        try await account.store(in: transaction)
+        try account.store(in: transaction)
         return Access.Advance(remaining: count, until: now + seconds)
     }
 }

@@ -99,7 +99,7 @@ public struct UserRepository: Sendable {
             try await Ledger(now: now).adjust(
                 &account, by: balance - account.balanceCents, actor: actor, in: transaction)
         }
-        try await account.store(in: transaction)
+        try account.store(in: transaction)
         try await Audit.append(by: actor, "user.access", id, change, in: transaction)
     }
 

@@ -26,8 +26,7 @@ final class LiveLog: Sendable {
         var end: Int64
         var hasEnded = false
         var isLeft = false
-        var waiters: [UInt64: CheckedContinuation<Void, any Error>] = [:]
-        var lastWaiter: UInt64 = 0
+        var waiters: [ObjectIdentifier: LogInbox] = [:]
     }
 
     private let state: NIOLockedValueBox<State>
@@ -98,27 +97,18 @@ final class LiveLog: Sendable {
         }
     }
 
-    /// Waits until there is something from the offset on, or nothing more will come.
-    /// - Throws: `CancellationError`.
-    func wait(beyond offset: Int64) async throws {
-        let id: UInt64 = state.withLockedValue { state in
-            state.lastWaiter += 1
-            return state.lastWaiter
+    /// Raises the inbox once there is something from the offset on, or nothing more will come.
+    func raise(_ inbox: LogInbox, beyond offset: Int64) {
+        let isThere = state.withLockedValue { state in
+            if offset < state.end || state.hasEnded || state.isLeft { return true }
+            state.waiters[ObjectIdentifier(inbox)] = inbox
+            return false
         }
-        try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                let isDone = state.withLockedValue { state in
-                    if Task.isCancelled || offset < state.end || state.hasEnded || state.isLeft { return true }
-                    state.waiters[id] = continuation
-                    return false
-                }
-                if isDone { continuation.resume() }
-            }
-            try Task.checkCancellation()
-        } onCancel: {
-            state.withLockedValue { $0.waiters.removeValue(forKey: id) }?.resume(throwing: CancellationError())
-        }
+        if isThere { inbox.raise() }
     }
+
+    /// Nobody waits with it any more.
+    func forget(_ inbox: LogInbox) { state.withLockedValue { $0.waiters[ObjectIdentifier(inbox)] = nil } }
 
     private func resume(after change: (inout State) -> Void) {
         let waiters = state.withLockedValue { state in
@@ -126,6 +116,6 @@ final class LiveLog: Sendable {
             defer { state.waiters = [:] }
             return state.waiters.values
         }
-        for waiter in waiters { waiter.resume() }
+        for waiter in waiters { waiter.raise() }
     }
 }

@@ -55,8 +55,11 @@ public final class LogHub: Sendable {
     }
 
     /// Opens the log of an execution that runs here, behind what is stored of it.
-    public func write(_ lease: ExecutionQueue.Lease, of execution: ExecutionID) async throws -> LogWriter {
-        let position = try await repository.position(of: execution)
+    /// - Parameter isNew: it was never launched, so that nothing is stored.
+    public func write(
+        _ lease: ExecutionQueue.Lease, of execution: ExecutionID, isNew: Bool = false
+    ) async throws -> LogWriter {
+        let position = isNew ? LogPosition() : try await repository.position(of: execution)
         let live = logs.withLockedValue { logs in
             prune(&logs)
             // Those who followed before it began go on with what is written.

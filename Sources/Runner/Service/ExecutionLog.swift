@@ -1,11 +1,10 @@
-import AsyncAlgorithms
 import Foundation
 public import Storage
 
 /// One execution's log, read or followed: the one reader behind every form in which logs are shown.
 public struct ExecutionLog: Sendable {
     /// What a reader gets.
-    public enum Item: Sendable {
+    public indirect enum Item: Sendable {
         /// One behind the other, at least one.
         case records([LogRecord])
         /// The execution's state has changed.
@@ -45,11 +44,26 @@ public struct ExecutionLog: Sendable {
 
     /// Gives the log to the body, piece by piece: the next one is read when the body has returned. How slow it is
     /// matters to nobody else.
+    /// - Parameter inbox: for one who follows, and may be told to leave.
     /// - Throws: `DatabaseError`, `CancellationError`, what the body throws.
-    public func read(_ selection: Selection, _ body: (Item) async throws -> Void) async throws {
+    public func read(
+        _ selection: Selection, _ inbox: LogInbox = LogInbox(), _ body: (Item) async throws -> Void
+    ) async throws {
         var position = selection.offset
         guard selection.follows else { return try await drain(&position, body) }
-        try await follow(&position, selection.known, body)
+        var known = selection.known
+        while true {
+            let watcher = watch.add(id.description) { inbox.add($0) }
+            defer { watch.remove(watcher, of: id.description) }
+            switch try await follow(&position, &known, inbox, body) {
+            case .over: return
+            case .again: continue
+            // Written by another node, or by one that has gone: whoever goes on with it writes anew.
+            case .later:
+                try inbox.checkPresence()
+                try await Task.sleep(for: Self.pause)
+            }
+        }
     }
 
     /// Where what is stored ends.
@@ -68,72 +82,70 @@ public struct ExecutionLog: Sendable {
         }
     }
 
-    private enum Piece: Sendable {
-        case records([LogRecord])
-        case logHasEnded
-        case event(ExecutionWatch.Event)
-    }
-
-    /// Until the execution has ended: each round reads the log as long as somebody here knows its writer.
-    private func follow(
-        _ position: inout Int64, _ known: ExecutionState?, _ body: (Item) async throws -> Void
-    ) async throws {
-        var last = known
-        while true {
-            let next: Round = try await watch.withEvents(of: id.description) { events in
-                // Read before the log: once an execution has ended, all of its log is stored.
-                guard let stored = try await ExecutionQueue().find(id.description, in: database) else { return .over }
-                if stored.state.isEnd {
-                    try await finish(stored, &position, body)
-                    return .over
-                }
-                if stored.state != last, last != nil { try await body(.changed(stored)) }
-                last = stored.state
-                return try await round(&position, &last, events, body)
-            }
-            switch next {
-            case .over: return
-            case .again: continue
-            // Written by another node, or by one that has gone: whoever goes on with it writes anew.
-            case .later: try await Task.sleep(for: Self.pause)
-            }
-        }
-    }
-
     private enum Round {
         case over, again, later
     }
 
-    private func round(
-        _ position: inout Int64, _ last: inout ExecutionState?, _ events: AsyncStream<ExecutionWatch.Event>,
+    /// Until the execution has ended, or somebody else may write its log.
+    private func follow(
+        _ position: inout Int64, _ known: inout ExecutionState?, _ inbox: LogInbox,
         _ body: (Item) async throws -> Void
     ) async throws -> Round {
-        let records = hub.read(id, from: position, follows: true).map { Piece.records($0) }
-        let log = chain(records, CollectionOfOne(Piece.logHasEnded).async)
+        // Read before the log: once an execution has ended, all of its log is stored.
+        if try await look(&position, &known, body) { return .over }
+        var log = hub.read(id, from: position, follows: true).makeAsyncIterator()
+        defer { log.forget(inbox) }
         var hasChanged = false
         var hasLogEnded = false
-        for try await piece in merge(log, events.map { Piece.event($0) }) {
-            switch piece {
-            case .records(let records):
-                if let last = records.last { position = last.end }
-                try await body(.records(records))
-            case .event(.tick): try await body(.tick)
-            case .event(.changed(let stored)):
-                if stored.state.isEnd {
-                    try await finish(stored, &position, body)
-                    return .over
+        while true {
+            for event in inbox.takeEvents() {
+                switch event {
+                case .tick: try await body(.tick)
+                case .changed(let stored):
+                    hasChanged = true
+                    if try await tell(stored, &position, &known, body) { return .over }
                 }
-                hasChanged = true
-                if stored.state != last { try await body(.changed(stored)) }
-                last = stored.state
-            case .logHasEnded:
-                hasLogEnded = true
-                if last != .queued, !hasChanged { return .later }
             }
             // Its writer may be there by now.
             if hasLogEnded, hasChanged { return .again }
+            if !hasLogEnded {
+                switch try await log.step(inbox) {
+                case .records(let records):
+                    position = log.offset
+                    try await body(.records(records))
+                    continue
+                case .nothingYet: break
+                case .end:
+                    hasLogEnded = true
+                    if known != .queued, !hasChanged { return .later }
+                    continue
+                }
+            }
+            try await inbox.wait()
         }
-        return .later
+    }
+
+    /// - Returns: whether it has ended, and its log was given to the end.
+    private func look(
+        _ position: inout Int64, _ known: inout ExecutionState?, _ body: (Item) async throws -> Void
+    ) async throws -> Bool {
+        let (id, database) = (id.description, database)
+        guard let stored = try await apart({ try await ExecutionQueue().find(id, in: database) }) else { return true }
+        if known == nil, !stored.state.isEnd { known = stored.state }
+        return try await tell(stored, &position, &known, body)
+    }
+
+    private func tell(
+        _ stored: StoredExecution, _ position: inout Int64, _ known: inout ExecutionState?,
+        _ body: (Item) async throws -> Void
+    ) async throws -> Bool {
+        if stored.state.isEnd {
+            try await finish(stored, &position, body)
+            return true
+        }
+        if stored.state != known { try await body(.changed(stored)) }
+        known = stored.state
+        return false
     }
 
     private func finish(

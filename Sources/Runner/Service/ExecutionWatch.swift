@@ -5,7 +5,7 @@ public import Storage
 
 /// Tells whoever waits for an execution of its changes: one listener and one look into the tables for all of them.
 public final class ExecutionWatch: Sendable {
-    public enum Event: Sendable {
+    public indirect enum Event: Sendable {
         /// As it is now.
         case changed(StoredExecution)
         /// Nothing; comes every ten seconds or so.
@@ -17,7 +17,7 @@ public final class ExecutionWatch: Sendable {
     private static let tickInterval: Duration = .seconds(10)
 
     private struct Watched {
-        var watchers: [UInt64: AsyncStream<Event>.Continuation] = [:]
+        var watchers: [UInt64: @Sendable (Event) -> Void] = [:]
         var last: ExecutionMark?
     }
 
@@ -55,18 +55,26 @@ public final class ExecutionWatch: Sendable {
     ) async throws -> Result {
         // The newest count: an execution has fewer states than that.
         let (events, continuation) = AsyncStream<Event>.makeStream(bufferingPolicy: .bufferingNewest(16))
-        let watcher = state.withLockedValue { state in
+        let watcher = add(id) { continuation.yield($0) }
+        defer { remove(watcher, of: id) }
+        return try await body(events)
+    }
+
+    /// Tells what becomes of an execution from now on, until ``remove(_:of:)``. Whoever is told must look at the execution
+    /// once itself, and return at once.
+    func add(_ id: String, _ tell: @escaping @Sendable (Event) -> Void) -> UInt64 {
+        state.withLockedValue { state in
             state.lastID += 1
-            state.watched[id, default: Watched()].watchers[state.lastID] = continuation
+            state.watched[id, default: Watched()].watchers[state.lastID] = tell
             return state.lastID
         }
-        defer {
-            state.withLockedValue { state in
-                state.watched[id]?.watchers[watcher] = nil
-                if state.watched[id]?.watchers.isEmpty == true { state.watched[id] = nil }
-            }
+    }
+
+    func remove(_ watcher: UInt64, of id: String) {
+        state.withLockedValue { state in
+            state.watched[id]?.watchers[watcher] = nil
+            if state.watched[id]?.watchers.isEmpty == true { state.watched[id] = nil }
         }
-        return try await body(events)
     }
 
     private func listen() async {
@@ -121,11 +129,8 @@ public final class ExecutionWatch: Sendable {
     /// Says so that nothing has come, whatever the database does.
     private func tick() async {
         while (try? await Task.sleep(for: Self.tickInterval)) != nil {
-            state.withLockedValue { state in
-                for watched in state.watched.values {
-                    for watcher in watched.watchers.values { watcher.yield(.tick) }
-                }
-            }
+            let watchers = state.withLockedValue { $0.watched.values.flatMap(\.watchers.values) }
+            for tell in watchers { tell(.tick) }
         }
     }
 
@@ -155,11 +160,13 @@ public final class ExecutionWatch: Sendable {
     }
 
     private func tell(_ stored: StoredExecution) {
-        state.withLockedValue { state in
+        let watchers: [@Sendable (Event) -> Void] = state.withLockedValue { state in
             let mark = ExecutionMark(stored)
-            guard let watched = state.watched[stored.id], watched.last != mark else { return }
+            guard let watched = state.watched[stored.id], watched.last != mark else { return [] }
             state.watched[stored.id]?.last = mark
-            for watcher in watched.watchers.values { watcher.yield(.changed(stored)) }
+            return Array(watched.watchers.values)
         }
+        let event = Event.changed(stored)
+        for tell in watchers { tell(event) }
     }
 }

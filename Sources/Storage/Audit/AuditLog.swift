@@ -1,4 +1,5 @@
-/// Where decisions and changes of state are written down, in the transaction that they are part of.
+/// Where decisions and changes of state are written down, in the transaction that they are part of, with its
+/// next statement.
 ///
 /// They wait in a table of their own, in which writers are not in each other's way; a node chains what waits, entry by
 /// entry, about once a second.
@@ -8,11 +9,11 @@ public enum AuditLog {
     ///   - action: what was done, such as `execution.finished`.
     ///   - subject: to what: an id.
     ///   - detail: a JSON object.
-    /// - Throws: ``DatabaseError``, `CancellationError`.
+    /// - Throws: ``DatabaseError``.
     public static func append(
         actor: String, action: String, subject: String, detail: String = "{}", in transaction: Transaction
     ) async throws {
-        try await transaction.execute(
+        try transaction.executeLater(
             """
             INSERT INTO audit_pending (recorded_at, actor, action, subject, detail)
             VALUES (\(.now), \(actor), \(action), \(subject), \(detail))

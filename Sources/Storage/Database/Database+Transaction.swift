@@ -24,10 +24,16 @@ extension Database {
     ) async throws -> Result {
         var backoff = Backoff(first: .milliseconds(5), longest: .milliseconds(200))
         var attempt = 1
+        var deadline = ContinuousClock.now + acquireTimeout
         while true {
             do {
                 return try await attemptTransaction(
-                    isolation: isolation, statementTimeout: statementTimeout, acquireTimeout: acquireTimeout, body)
+                    isolation: isolation, statementTimeout: statementTimeout, until: deadline, body)
+            } catch let unheard as Unheard {
+                guard ContinuousClock.now < deadline else {
+                    DatabaseMetrics.failed(unheard.error)
+                    throw unheard.error
+                }
             } catch let conflict as Conflict {
                 guard attempt < configuration.attempts else {
                     DatabaseMetrics.failed(conflict.error)
@@ -37,6 +43,7 @@ extension Database {
                 logger.debug("transaction tried again", metadata: ["paddock.storage.attempt": "\(attempt)"])
                 try await Task.sleep(for: backoff.next())
                 attempt += 1
+                deadline = .now + acquireTimeout
             } catch {
                 DatabaseMetrics.failed(error)
                 throw error
@@ -49,11 +56,15 @@ extension Database {
         let error: any Error
     }
 
+    /// The connection had died unnoticed: the database has heard nothing, and another connection can be tried.
+    private struct Unheard: Error {
+        let error: DatabaseError
+    }
+
     private func attemptTransaction<Result: Sendable>(
-        isolation: Transaction.Isolation, statementTimeout: Duration, acquireTimeout: Duration,
+        isolation: Transaction.Isolation, statementTimeout: Duration, until deadline: ContinuousClock.Instant,
         _ body: (Transaction) async throws -> Result
     ) async throws -> Result {
-        let deadline = ContinuousClock.now + acquireTimeout
         let session = try await begin(isolation, statementTimeout: statementTimeout, until: deadline)
         defer { release(session) }
         let transaction = Transaction(session: session, dialect: driver.dialect, statementTimeout: statementTimeout)
@@ -62,23 +73,32 @@ extension Database {
             result = try await body(transaction)
             try Task.checkCancellation()
         } catch {
-            let cause = transaction.end()
+            let end = transaction.end()
+            let hasBegun = session.hasBegun
             await session.rollback()
-            if let cause, cause.isConflict { throw Conflict(error: error) }
+            if case .failed(let cause) = end {
+                if !hasBegun, let cause = cause as? DatabaseError, cause.isFateUnknown { throw Unheard(error: cause) }
+                if cause.isConflict { throw Conflict(error: error) }
+            }
             throw error
         }
-        if let cause = transaction.end() {
+        switch transaction.end() {
+        case .failed(let cause):
             await session.rollback()
             if cause.isConflict { throw Conflict(error: cause) }
             throw DatabaseError(
                 .transactionFailed, "nothing was written: a statement of the transaction had failed", cause: cause)
-        }
-        do {
-            try await session.commit(timeout: statementTimeout)
-        } catch let error as DatabaseError {
-            await session.rollback()
-            if error.isConflict { throw Conflict(error: error) }
-            throw error.ofCommit
+        case .open(let later):
+            do {
+                try await session.commit(after: later, timeout: statementTimeout)
+            } catch {
+                let hasBegun = session.hasBegun
+                await session.rollback()
+                if error.isConflict { throw Conflict(error: error) }
+                guard let error = error as? DatabaseError else { throw error }
+                if !hasBegun, error.isFateUnknown { throw Unheard(error: error) }
+                throw error.ofCommit
+            }
         }
         return result
     }

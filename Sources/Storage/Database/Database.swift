@@ -44,7 +44,7 @@ public struct Database: SQLExecutor {
         let statement = try Statement(sql, for: driver.dialect)
         return try await withSession(statement.onlyReads ? .read : .write) { session in
             do {
-                return try await session.run(statement, timeout: configuration.statementTimeout)
+                return try await session.run([statement], timeout: configuration.statementTimeout)
             } catch let error as DatabaseError where !statement.onlyReads {
                 throw error.ofCommit
             }

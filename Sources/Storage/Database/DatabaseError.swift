@@ -89,3 +89,13 @@ public struct DatabaseError: Error, Sendable, CustomStringConvertible {
             cause: self)
     }
 }
+
+extension Error {
+    /// The same, of one of several statements that were sent together: it says which.
+    func of(_ statement: Statement) -> any Error {
+        guard let error = self as? DatabaseError else { return self }
+        return DatabaseError(
+            error.code, "\(statement.beginning) …: \(error.message)", cause: error.cause,
+            isFateUnknown: error.isFateUnknown)
+    }
+}

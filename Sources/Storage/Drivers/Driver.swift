@@ -24,19 +24,27 @@ enum Access: Sendable {
 
 /// One connection, leased. Calls wait for each other.
 protocol Session: Sendable {
+    /// Whether the database has answered to this transaction: until then nothing of it can be written.
+    var hasBegun: Bool { get }
+
     /// - Parameter statementTimeout: for each statement of this transaction.
     func begin(
         _ isolation: Transaction.Isolation, statementTimeout: Duration, until deadline: ContinuousClock.Instant
     ) async throws
 
-    /// Not to be cancelled: what it says is final, but for an error whose fate is unknown.
-    func commit(timeout: Duration) async throws
+    /// Runs what is left to run, and commits. Not to be cancelled once the commit is sent: what it says then is final, but
+    /// for an error whose fate is unknown.
+    /// - Parameter timeout: for each statement.
+    func commit(after statements: [Statement], timeout: Duration) async throws
 
     /// A connection that cannot roll back is not used again.
     func rollback() async
 
-    /// Runs a statement to its end, inside a transaction or as one of its own.
-    func run(_ statement: Statement, timeout: Duration) async throws -> Outcome
+    /// Runs statements one after the other, up to the first that fails, inside a transaction; or a single one as a
+    /// transaction of its own. They are sent together where the database takes them so.
+    /// - Parameter timeout: for each of them.
+    /// - Returns: what the last one gave.
+    func run(_ statements: [Statement], timeout: Duration) async throws -> Outcome
 
     /// Starts a statement whose rows are taken by ``fetch()``. Nothing else may run until ``endRows()``.
     func start(_ statement: Statement, timeout: Duration) async throws
@@ -48,10 +56,12 @@ protocol Session: Sendable {
     func endRows() async
 
     /// Sends to a channel with the commit.
-    func notify(_ channel: String, _ payload: String, timeout: Duration) async throws
+    /// - Returns: the statement that does it; nil where it takes none.
+    func notify(_ channel: String, _ payload: String) throws -> Statement?
 
     /// Holds back every other migration of this database until the transaction ends.
-    func lockMigrations(timeout: Duration) async throws
+    /// - Returns: the statement that does it; nil where it takes none.
+    func lockMigrations() throws -> Statement?
 }
 
 /// What a statement gave.

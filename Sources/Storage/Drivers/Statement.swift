@@ -12,6 +12,12 @@ struct Statement: Sendable {
     let text: String
     let binds: [Bind]
 
+    /// A command without values.
+    init(command: StaticString) {
+        text = command.description
+        binds = []
+    }
+
     /// - Throws: ``DatabaseError`` when a value cannot be stored, or there are too many.
     init(_ sql: SQL, for dialect: Dialect) throws {
         var text = ""
@@ -46,6 +52,9 @@ struct Statement: Sendable {
         default: break
         }
     }
+
+    /// Its first words, for messages. They come from a literal.
+    var beginning: String { text.split(maxSplits: 3, whereSeparator: \.isWhitespace).prefix(3).joined(separator: " ") }
 
     /// Whether the statement can only read: a doubt is a no.
     var onlyReads: Bool {

@@ -20,7 +20,7 @@ public struct IdempotencyKeys: Sendable {
     public func claim(
         _ key: String, of userID: String, fingerprint: [UInt8], for executionID: String, in transaction: Transaction
     ) async throws -> Claim {
-        try await transaction.execute(
+        try transaction.executeLater(
             """
             DELETE FROM idempotency_keys WHERE user_id = \(userID) AND idempotency_key = \(key)
                 AND created_at < \(.now) - \(Self.lifetime.wholeMilliseconds)

@@ -28,7 +28,7 @@ struct Migrator: Sendable {
         try await database.transaction(
             isolation: .readCommitted, statementTimeout: Self.timeout, acquireTimeout: Self.timeout
         ) { transaction in
-            try await transaction.lockMigrations()
+            try transaction.lockMigrations()
             try await transaction.execute(
                 """
                 CREATE TABLE IF NOT EXISTS paddock_migrations (

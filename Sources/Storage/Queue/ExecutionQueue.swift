@@ -61,46 +61,60 @@ public struct ExecutionQueue: Sendable {
     /// - Throws: ``QueueError`` with code `queue_full`; ``DatabaseError``, `CancellationError`.
     @discardableResult
     public func submit(_ submission: Submission, in transaction: Transaction) async throws -> Bool {
-        let (user, priority) = (submission.userID, submission.priority)
-        let waiting: SQL =
-            depth.mustCount(capacity: configuration.capacity)
-            ? """
-            (SELECT count(*) FROM (
-                SELECT 1 AS one FROM executions WHERE state = 'queued' LIMIT \(configuration.capacity)) AS q)
-            """ : "CAST(NULL AS BIGINT)"
-        // ORDER BY and not max(): one step in the index, whatever PostgreSQL believes about the number of rows.
-        let rows = try await transaction.query(
-            """
-            SELECT
-                (SELECT count(*) FROM executions WHERE id = \(submission.id)) AS known,
-                \(waiting) AS waiting,
-                (SELECT turn FROM executions WHERE fence > 0 AND priority = \(priority)
-                    ORDER BY turn DESC LIMIT 1) AS served,
-                (SELECT turn FROM executions WHERE fence > 0 AND user_id = \(user) AND priority = \(priority)
-                    ORDER BY turn DESC LIMIT 1) AS user_served,
-                (SELECT turn FROM executions WHERE state = 'queued' AND user_id = \(user) AND priority = \(priority)
-                    ORDER BY turn DESC LIMIT 1) AS user_waiting
-            """)
-        guard let now = rows.first, try now["known"] == 0 else { return false }
-        if let waiting: Int = try now["waiting"] {
-            depth.counted(waiting)
-            guard waiting < configuration.capacity else {
-                throw QueueError(
-                    code: .queueFull,
-                    message: "\(configuration.capacity) executions wait, and no more may: try again later")
-            }
+        if depth.mustCount(capacity: configuration.capacity) {
+            guard try await find(submission.id, in: transaction) == nil else { return false }
+            try await requireRoom(in: transaction)
         }
-        let served: Int = try now["served"] ?? 0
-        let last: Int = max(try now["user_served"] ?? -1, try now["user_waiting"] ?? -1)
-        let inserted = try await transaction.execute(
-            """
-            INSERT INTO executions (id, user_id, agent_id, state, priority, turn, request, created_at, deadline)
-            VALUES (\(submission.id), \(user), \(submission.agentID), 'queued', \(priority), \(max(served, last + 1)),
-                \(submission.request), \(.now), \(.now) + \(submission.patience.wholeMilliseconds))
-            ON CONFLICT (id) DO NOTHING
-            """)
+        let insertion = Self.insertion(submission)
+        let inserted = try await transaction.execute("\(insertion) ON CONFLICT (id) DO NOTHING")
         if inserted == 1 { depth.submitted() }
         return inserted == 1
+    }
+
+    /// The same of one whose id is known to be new, and for which there is room; with the transaction's next statement.
+    /// That one fails with `unique_violation` where somebody else has taken the id meanwhile.
+    public func submitLater(_ submission: Submission, in transaction: Transaction) throws {
+        try transaction.executeLater(Self.insertion(submission))
+        depth.submitted()
+    }
+
+    /// Refuses when too many wait.
+    /// - Throws: ``QueueError`` with code `queue_full`; ``DatabaseError``, `CancellationError`.
+    public func requireRoom(in transaction: Transaction) async throws {
+        guard depth.mustCount(capacity: configuration.capacity) else { return }
+        let rows = try await transaction.query(
+            """
+            SELECT count(*) AS waiting FROM (
+                SELECT 1 AS one FROM executions WHERE state = 'queued' LIMIT \(configuration.capacity)) AS q
+            """)
+        let waiting: Int = try rows.first?["waiting"] ?? 0
+        depth.counted(waiting)
+        guard waiting < configuration.capacity else {
+            throw QueueError(
+                code: .queueFull,
+                message: "\(configuration.capacity) executions wait, and no more may: try again later")
+        }
+    }
+
+    /// The turn is the largest of what has been served, and of those after the user's own: each of the three is one step
+    /// in an index.
+    static func insertion(_ submission: Submission) -> SQL {
+        let (user, priority) = (submission.userID, submission.priority)
+        return """
+            INSERT INTO executions (id, user_id, agent_id, state, priority, turn, request, created_at, deadline)
+            VALUES (\(submission.id), \(user), \(submission.agentID), 'queued', \(priority),
+                (SELECT max(turn) FROM (
+                    SELECT 0 AS turn
+                    UNION ALL SELECT * FROM (SELECT turn FROM executions WHERE fence > 0 AND priority = \(priority)
+                        ORDER BY turn DESC LIMIT 1) AS served
+                    UNION ALL SELECT * FROM (SELECT turn + 1 FROM executions
+                        WHERE fence > 0 AND user_id = \(user) AND priority = \(priority)
+                        ORDER BY turn DESC LIMIT 1) AS user_served
+                    UNION ALL SELECT * FROM (SELECT turn + 1 FROM executions
+                        WHERE state = 'queued' AND user_id = \(user) AND priority = \(priority)
+                        ORDER BY turn DESC LIMIT 1) AS user_waiting) AS turns),
+                \(submission.request), \(.now), \(.now) + \(submission.patience.wholeMilliseconds))
+            """
     }
 
     /// An execution, in whatever state.

@@ -48,13 +48,8 @@ final class OneShot<Value: Sendable>: Sendable {
     func value(
         until deadline: ContinuousClock.Instant?, isCancellable: Bool = true, late: @escaping @Sendable () -> any Error
     ) async throws -> Value {
-        let timer = deadline.map { deadline in
-            Task {
-                try await Task.sleep(until: deadline, clock: .continuous)
-                give(.failure(late()))
-            }
-        }
-        defer { timer?.cancel() }
+        let wait = deadline.map { Deadlines.shared.add($0) { self.give(.failure(late())) } }
+        defer { if let wait { Deadlines.shared.remove(wait) } }
         return try await withTaskCancellationHandler {
             try await value()
         } onCancel: {

@@ -109,6 +109,77 @@ struct FaultTests {
         }
     }
 
+    @Test("killed amid statements that were sent together, nothing of them is written", .timeLimit(.minutes(2)))
+    func killedAmidStatements() async throws {
+        try await withServer(Self.slow) { cluster, database in
+            let task = Task {
+                try await database.transaction { transaction in
+                    try await transaction.execute("INSERT INTO records (id) VALUES (1)")
+                    try transaction.executeLater("INSERT INTO records (id) VALUES (2)")
+                    try transaction.executeLater("SELECT pg_sleep(500)")
+                    try await transaction.execute("INSERT INTO records (id) VALUES (3)")
+                }
+            }
+            try await eventually { try await !database.query(Self.sleeping).isEmpty }
+            try await cluster.send("kill")
+            #expect(try await errorCode { try await task.value } == .databaseUnavailable)
+            try await cluster.send("start")
+            try await isBack(database)
+            #expect(try await database.query("SELECT id FROM records").isEmpty)
+        }
+    }
+
+    @Test(
+        "killed amid statements and their commit, the transaction says that its fate is not known",
+        .timeLimit(.minutes(2)))
+    func killedAmidCommit() async throws {
+        try await withServer(Self.slow) { cluster, database in
+            let task = Task {
+                try await database.transaction { transaction in
+                    try await transaction.execute("INSERT INTO records (id) VALUES (1)")
+                    try transaction.executeLater("SELECT pg_sleep(500)")
+                    try transaction.executeLater("INSERT INTO records (id) VALUES (2)")
+                }
+            }
+            try await eventually { try await !database.query(Self.sleeping).isEmpty }
+            // The commit is sent, and cannot be taken back.
+            task.cancel()
+            try await cluster.send("kill")
+            #expect(try await errorCode { try await task.value } == .commitUnknown)
+            try await cluster.send("start")
+            try await isBack(database)
+            #expect(try await database.query("SELECT id FROM records").isEmpty)
+        }
+    }
+
+    private static let slow: Database.Configuration = {
+        var configuration = quick
+        configuration.statementTimeout = .seconds(600)
+        return configuration
+    }()
+
+    private static let sleeping: SQL = """
+        SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(500)%' AND state = 'active'
+        """
+
+    @Test("hung amid statements and their commit, it ends within its deadline", .timeLimit(.minutes(2)))
+    func hungAmidCommit() async throws {
+        try await withServer { cluster, database in
+            let code = try await errorCode {
+                try await database.transaction { transaction in
+                    try await transaction.execute("INSERT INTO records (id) VALUES (1)")
+                    try transaction.executeLater("INSERT INTO records (id) VALUES (2)")
+                    try await cluster.send("hang")
+                }
+            }
+            #expect(code == .commitUnknown)
+            try await cluster.send("resume")
+            try await isBack(database)
+            let count = try await database.query("SELECT id FROM records").count
+            #expect(count == 0 || count == 2)
+        }
+    }
+
     @Test("hung, every kind of call ends within its deadline; resumed, it goes on")
     func hung() async throws {
         try await withServer { cluster, database in
@@ -120,7 +191,9 @@ struct FaultTests {
                     #expect(try await errorCode { _ = try await database.query("SELECT 1") } == .databaseUnavailable)
                 }
                 group.addTask {
-                    let code = try await errorCode { try await database.transaction { _ in } }
+                    let code = try await errorCode {
+                        try await database.transaction { _ = try await $0.query("SELECT 1") }
+                    }
                     #expect(code == .databaseUnavailable)
                 }
                 group.addTask {
@@ -195,8 +268,11 @@ struct FaultTests {
                 try await database.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
                 try await database.transaction { try await $0.execute("INSERT INTO records (id) VALUES (\(id))") }
+                try await database.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+                try await database.transaction { try $0.executeLater("INSERT INTO records (id) VALUES (\(id + 100))") }
             }
-            #expect(try await database.query("SELECT id FROM records").count == 5)
+            #expect(try await database.query("SELECT id FROM records").count == 10)
         }
     }
 
@@ -234,8 +310,10 @@ struct FaultTests {
     }
 
     /// Those whose commit was answered are there, and none is there twice or half.
-    @Test("killed and stopped again and again under load, it loses no write that it has confirmed")
-    func load() async throws {
+    @Test(
+        "killed and stopped again and again under load, it loses no write that it has confirmed",
+        arguments: [false, true])
+    func load(isTogether: Bool) async throws {
         try await withServer { cluster, database in
             try await database.execute("CREATE TABLE halves (id BIGINT NOT NULL PRIMARY KEY)")
             let confirmed = NIOLockedValueBox<Set<Int>>([])
@@ -249,7 +327,12 @@ struct FaultTests {
                             do {
                                 try await database.transaction { [id] transaction in
                                     try await transaction.execute("INSERT INTO records (id) VALUES (\(id))")
-                                    try await transaction.execute("INSERT INTO halves (id) VALUES (\(id))")
+                                    let half: SQL = "INSERT INTO halves (id) VALUES (\(id))"
+                                    if isTogether {
+                                        try transaction.executeLater(half)
+                                    } else {
+                                        try await transaction.execute(half)
+                                    }
                                 }
                                 _ = confirmed.withLockedValue { $0.insert(id) }
                             } catch let error as DatabaseError where error.code == .commitUnknown {

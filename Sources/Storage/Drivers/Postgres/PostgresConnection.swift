@@ -12,6 +12,10 @@ final class PostgresConnection: @unchecked Sendable {
         /// The statement is done. `tag` is its command tag, such as `INSERT 0 3`.
         case done(tag: String, changes: Int)
         case failed(DatabaseError)
+        /// It was not run, because one before it has failed.
+        case skipped
+        /// All statements that were sent together are done.
+        case together
     }
 
     private let raw: OpaquePointer
@@ -89,12 +93,18 @@ final class PostgresConnection: @unchecked Sendable {
         DatabaseError(.databaseUnavailable, "\(name): the connection was lost: \(lastMessage)", isFateUnknown: true)
     }
 
+    /// The answers are none to what was sent: the connection is of no more use.
+    var outOfStep: DatabaseError {
+        DatabaseError(
+            .databaseUnavailable, "\(name): the database gave an answer that was not asked for: \(lastMessage)",
+            isFateUnknown: true)
+    }
+
     // MARK: Statements
 
     /// Sends a statement; all its answers are then taken by ``next(_:)``.
     /// - Parameter rowByRow: rows come one at a time, and the server waits for who reads them.
     func send(_ text: String, _ binds: [Statement.Bind], rowByRow: Bool = false) throws {
-        columns = []
         let parameters = PostgresParameters(binds)
         let isSent = parameters.withPointers { types, values, lengths, formats in
             PQsendQueryParams(raw, text, CInt(binds.count), types, values, lengths, formats, 1)
@@ -112,11 +122,26 @@ final class PostgresConnection: @unchecked Sendable {
 
     /// As ``send(_:_:rowByRow:)``, of what was prepared.
     func sendPrepared(_ name: String, _ binds: [Statement.Bind]) throws {
-        columns = []
         let isSent = PostgresParameters(binds).withPointers { _, values, lengths, formats in
             PQsendQueryPrepared(raw, name, CInt(binds.count), values, lengths, formats, 1)
         }
         guard isSent == 1 else { throw lost }
+    }
+
+    /// What is sent until ``endTogether()`` goes to the server at once: it runs one statement after the other, up to the
+    /// first that fails, and answers to all of them (libpq's pipeline mode). The answers to each end as usual; then comes
+    /// ``Answer/together``.
+    func beginTogether() throws {
+        guard PQenterPipelineMode(raw) == 1 else { throw lost }
+    }
+
+    func endTogether() throws {
+        guard PQpipelineSync(raw) == 1 else { throw lost }
+    }
+
+    /// Call it once all answers are taken.
+    func leaveTogether() throws {
+        guard PQgetResult(raw) == nil, PQexitPipelineMode(raw) == 1 else { throw lost }
     }
 
     /// Sends what libpq still holds, reading meanwhile: a server that has much to say would not read either.
@@ -133,19 +158,26 @@ final class PostgresConnection: @unchecked Sendable {
     }
 
     /// The next part of the answer; nil at its end.
+    /// - Parameter wantsRows: false to drop them unread.
     /// - Throws: ``DatabaseError`` when the connection is lost, or the deadline passes; `CancellationError`. The connection
     ///   is of no more use then.
-    func next(_ patience: inout Patience) async throws -> Answer? {
+    func next(_ patience: inout Patience, wantsRows: Bool = true) async throws -> Answer? {
         while PQisBusy(raw) == 1 {
             try await wait(orWriting: false, &patience)
             guard PQconsumeInput(raw) == 1 else { throw lost }
         }
-        guard let result = PQgetResult(raw) else { return nil }
+        guard let result = PQgetResult(raw) else {
+            // What comes next are another statement's rows.
+            columns = []
+            return nil
+        }
         defer { PQclear(result) }
         switch PQresultStatus(result) {
+        case PGRES_PIPELINE_ABORTED: return .skipped
+        case PGRES_PIPELINE_SYNC: return .together
         case PGRES_TUPLES_OK, PGRES_SINGLE_TUPLE:
             do {
-                return .rows(try rows(of: result), changes: changes(of: result))
+                return .rows(wantsRows ? try rows(of: result) : [], changes: changes(of: result))
             } catch let error as DatabaseError {
                 return .failed(error)
             }

@@ -7,8 +7,15 @@ final class PostgresSession: Session {
     /// Held by who migrates; any number that no other program uses on this database.
     private static let migrationLock: Int64 = 0x5061_6464_6f63_6b31
 
+    /// For how long a connection is believed to be there after its last answer. Beyond it, `BEGIN` is sent alone, so that
+    /// one that is dead is found out within the time for a connection, and before anything else is sent.
+    private static let belief: Duration = .seconds(1)
+
     private struct State {
         var isBroken = false
+        var lastAnswer = ContinuousClock.now
+        /// What begins the transaction, and is sent with its first statement.
+        var opening: [Statement] = []
         /// Of the statement whose rows are being read.
         var reading: Patience?
     }
@@ -33,6 +40,7 @@ final class PostgresSession: Session {
         do {
             let result = try await operation()
             isWhole = true
+            state.withLockedValue { $0.lastAnswer = .now }
             return result
         } catch let error as DatabaseError where !error.isFateUnknown && connection.isOpen {
             isWhole = true
@@ -40,29 +48,41 @@ final class PostgresSession: Session {
         }
     }
 
-    @discardableResult
-    private func run(_ text: String, _ patience: Patience) async throws -> PostgresConnection.Completion {
-        var patience = patience
-        return try await keepingTrack { try await connection.run(text, &patience) }
-    }
-
     // MARK: Transactions
+
+    var hasBegun: Bool { state.withLockedValue { $0.opening.isEmpty } }
 
     func begin(
         _ isolation: Transaction.Isolation, statementTimeout: Duration, until deadline: ContinuousClock.Instant
     ) async throws {
-        switch isolation {
-        case .serializable: try await run("BEGIN ISOLATION LEVEL SERIALIZABLE", Patience(until: deadline))
-        case .readCommitted: try await run("BEGIN ISOLATION LEVEL READ COMMITTED", Patience(until: deadline))
-        }
+        let begin: StaticString =
+            switch isolation {
+            case .serializable: "BEGIN ISOLATION LEVEL SERIALIZABLE"
+            case .readCommitted: "BEGIN ISOLATION LEVEL READ COMMITTED"
+            }
+        var opening = [Statement(command: begin)]
         if statementTimeout != usualTimeout {
             let setting: SQL = "SELECT set_config('statement_timeout', \(statementTimeout.milliseconds), true)"
-            _ = try await run(Statement(setting, for: .postgres), timeout: usualTimeout)
+            opening.append(try Statement(setting, for: .postgres))
         }
+        let lastAnswer = state.withLockedValue { [opening] state in
+            state.opening = opening
+            return state.lastAnswer
+        }
+        if ContinuousClock.now - lastAnswer > Self.belief { _ = try await run([], Patience(until: deadline)) }
     }
 
-    func commit(timeout: Duration) async throws {
-        let completion = try await run("COMMIT", Patience(timeout + Self.slack, isCancellable: false))
+    func commit(after statements: [Statement], timeout: Duration) async throws {
+        var statements = statements
+        if !hasBegun {
+            // A commit goes only to a server that is there: what is lost before it is not written.
+            guard !statements.isEmpty else { return }
+            _ = try await run(statements, timeout: timeout)
+            statements = []
+        }
+        statements.append(Statement(command: "COMMIT"))
+        let completion = try await run(
+            statements, Patience(timeout * statements.count + Self.slack, isCancellable: false))
         // What COMMIT does, without an error, to a transaction with one that failed.
         if completion.tag == "ROLLBACK" {
             throw DatabaseError(.transactionFailed, "nothing was written: a statement of the transaction had failed")
@@ -70,18 +90,28 @@ final class PostgresSession: Session {
     }
 
     func rollback() async {
+        state.withLockedValue { $0.opening = [] }
         guard !state.withLockedValue({ $0.isBroken }), connection.isInTransaction else { return }
-        _ = try? await run("ROLLBACK", Patience(Self.slack, isCancellable: false))
+        _ = try? await run([Statement(command: "ROLLBACK")], Patience(Self.slack, isCancellable: false))
     }
 
     // MARK: Statements
 
-    func run(_ statement: Statement, timeout: Duration) async throws -> Outcome {
-        var patience = Patience(timeout + Self.slack)
-        return try await keepingTrack { try await connection.run(statement, &patience).outcome }
+    func run(_ statements: [Statement], timeout: Duration) async throws -> Outcome {
+        try await run(statements, Patience(timeout * statements.count + Self.slack)).outcome
+    }
+
+    /// With what begins the transaction, where that is not sent yet.
+    private func run(_ statements: [Statement], _ patience: Patience) async throws -> PostgresConnection.Completion {
+        var patience = patience
+        let opening = state.withLockedValue { $0.opening }
+        let completion = try await keepingTrack { try await connection.run(opening + statements, &patience) }
+        state.withLockedValue { $0.opening = [] }
+        return completion
     }
 
     func start(_ statement: Statement, timeout: Duration) async throws {
+        if !hasBegun { _ = try await run([], timeout: timeout) }
         var patience = Patience(timeout + Self.slack)
         try await keepingTrack {
             try connection.send(statement.text, statement.binds, rowByRow: true)
@@ -101,7 +131,7 @@ final class PostgresSession: Session {
                 }
                 switch answer {
                 case .rows(let rows, _): for row in rows { batch.append(row) }
-                case .done: break
+                case .done, .skipped, .together: break
                 case .failed(let error): throw error
                 }
             }
@@ -122,13 +152,11 @@ final class PostgresSession: Session {
         }
     }
 
-    func notify(_ channel: String, _ payload: String, timeout: Duration) async throws {
-        let notification: SQL = "SELECT pg_notify(\(channel), \(payload))"
-        _ = try await run(Statement(notification, for: .postgres), timeout: timeout)
+    func notify(_ channel: String, _ payload: String) throws -> Statement? {
+        try Statement("SELECT pg_notify(\(channel), \(payload))", for: .postgres)
     }
 
-    func lockMigrations(timeout: Duration) async throws {
-        let lock: SQL = "SELECT pg_advisory_xact_lock(\(Self.migrationLock))"
-        _ = try await run(Statement(lock, for: .postgres), timeout: timeout)
+    func lockMigrations() throws -> Statement? {
+        try Statement("SELECT pg_advisory_xact_lock(\(Self.migrationLock))", for: .postgres)
     }
 }

@@ -20,6 +20,7 @@ struct PreparedStatements {
     private static let longest = 4000
 
     private var known: [String: Known] = [:]
+    private var named = 0
 
     mutating func choose(_ text: String, _ binds: [Statement.Bind]) -> Choice {
         // What has no values is a command, or seldom said.
@@ -31,7 +32,8 @@ struct PreparedStatements {
         }
         guard seen.types == types else { return .plain }
         if let name = seen.name { return .prepared(name) }
-        return .prepare("paddock_\(known.count { $0.value.name != nil })")
+        named += 1
+        return .prepare("paddock_\(named)")
     }
 
     mutating func remember(_ text: String, as name: String) { known[text]?.name = name }

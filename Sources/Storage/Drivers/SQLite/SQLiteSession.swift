@@ -95,7 +95,7 @@ final class SQLiteSession: Session {
         }
         do {
             return try await withTaskCancellationHandler {
-                try await shot.value(until: control.deadline + Self.slack, isCancellable: false) {
+                try await shot.value(until: control.end + Self.slack, isCancellable: false) {
                     [state, description] in
                     state.withLockedValue { $0.isBroken = true }
                     return DatabaseError(
@@ -123,7 +123,11 @@ final class SQLiteSession: Session {
         }
     }
 
-    func commit(timeout: Duration) async throws {
+    /// `BEGIN IMMEDIATE` has been answered.
+    var hasBegun: Bool { true }
+
+    func commit(after statements: [Statement], timeout: Duration) async throws {
+        if !statements.isEmpty { _ = try await run(statements, timeout: timeout) }
         try await perform(StatementControl(until: .now + timeout), isCancellable: false) { try $0.commit() }
         let sent = takeNotifications()
         for (channel, payload) in sent { hub.publish(.message(payload), to: channel) }
@@ -143,21 +147,34 @@ final class SQLiteSession: Session {
 
     // MARK: Statements
 
-    func run(_ statement: Statement, timeout: Duration) async throws -> Outcome {
-        try await perform(StatementControl(until: .now + timeout)) { db in
-            // Long texts are rows of many values, and seldom the same.
-            let isShort = statement.text.utf8.count < Self.longestCached
-            let prepared =
-                isShort ? try db.cachedStatement(sql: statement.text) : try db.makeStatement(sql: statement.text)
-            let before = db.totalChangesCount
-            let cursor = try GRDB.Row.fetchCursor(prepared, arguments: Self.arguments(statement))
-            var outcome = Outcome()
-            let columns = prepared.columnNames
-            while let row = try cursor.next() { outcome.rows.append(Self.row(row, columns)) }
-            // SQLite keeps the number of the last statement that had one.
-            if !prepared.isReadonly, db.totalChangesCount != before { outcome.changes = db.changesCount }
-            return outcome
+    func run(_ statements: [Statement], timeout: Duration) async throws -> Outcome {
+        let control = StatementControl(statements.count, timeout: timeout)
+        return try await perform(control) { [description] db in
+            var last = Outcome()
+            for statement in statements {
+                control.next(until: .now + timeout)
+                do {
+                    last = try Self.run(statement, on: db)
+                } catch  where statements.count > 1 {
+                    throw SQLiteFailure.translate(error, database: description, control: control).of(statement)
+                }
+            }
+            return last
         }
+    }
+
+    private static func run(_ statement: Statement, on db: GRDB.Database) throws -> Outcome {
+        // Long texts are rows of many values, and seldom the same.
+        let isShort = statement.text.utf8.count < longestCached
+        let prepared = isShort ? try db.cachedStatement(sql: statement.text) : try db.makeStatement(sql: statement.text)
+        let before = db.totalChangesCount
+        let cursor = try GRDB.Row.fetchCursor(prepared, arguments: arguments(statement))
+        var outcome = Outcome()
+        let columns = prepared.columnNames
+        while let row = try cursor.next() { outcome.rows.append(Self.row(row, columns)) }
+        // SQLite keeps the number of the last statement that had one.
+        if !prepared.isReadonly, db.totalChangesCount != before { outcome.changes = db.changesCount }
+        return outcome
     }
 
     func start(_ statement: Statement, timeout: Duration) async throws {
@@ -187,8 +204,9 @@ final class SQLiteSession: Session {
         }
     }
 
-    func notify(_ channel: String, _ payload: String, timeout: Duration) async throws {
+    func notify(_ channel: String, _ payload: String) -> Statement? {
         state.withLockedValue { $0.notifications.append((channel, payload)) }
+        return nil
     }
 
     private func takeNotifications() -> [(channel: String, payload: String)] {
@@ -199,7 +217,7 @@ final class SQLiteSession: Session {
     }
 
     /// A transaction that writes holds back every other one.
-    func lockMigrations(timeout: Duration) async throws {}
+    func lockMigrations() -> Statement? { nil }
 
     // MARK: Values
 
