@@ -1,56 +1,53 @@
 import NIOConcurrencyHelpers
 
-/// Ends waits that last too long: one task looks at all of them, for as long as there are any.
+/// Ends waits at their deadlines.
 ///
-/// A timer for each would cost more than most of the waits, and a timer that is cancelled stays in the system's queue
-/// until its time comes.
+/// Nearly every wait ends before its deadline, so one timer serves all: it sleeps until the first of them that was there
+/// when it was set. A timer for each would cost more than the wait.
 final class Deadlines: Sendable {
-    typealias Instant = ContinuousClock.Instant
-
-    private struct Wait {
-        let deadline: Instant
-        let end: @Sendable () -> Void
-    }
-
     private struct State {
-        var waits: [UInt64: Wait] = [:]
+        var waits: [UInt64: (deadline: ContinuousClock.Instant, end: @Sendable () -> Void)] = [:]
         var lastID: UInt64 = 0
-        var isLooking = false
+        /// When the timer rings; nil when none is set. One that was set for another time does nothing.
+        var alarm: ContinuousClock.Instant?
     }
 
     static let shared = Deadlines()
-    /// A wait may last so much longer.
-    private static let interval: Duration = .milliseconds(50)
 
     private let state = NIOLockedValueBox(State())
 
-    /// Calls `end` soon after the deadline, unless the wait is removed before.
-    /// - Returns: its number.
-    func add(_ deadline: Instant, _ end: @escaping @Sendable () -> Void) -> UInt64 {
-        let (id, mustLook) = state.withLockedValue { state in
+    /// - Parameter end: called once, at the deadline, unless ``remove(_:)`` comes before.
+    func add(_ deadline: ContinuousClock.Instant, _ end: @escaping @Sendable () -> Void) -> UInt64 {
+        let (id, isFirst) = state.withLockedValue { state in
             state.lastID += 1
-            state.waits[state.lastID] = Wait(deadline: deadline, end: end)
-            defer { state.isLooking = true }
-            return (state.lastID, !state.isLooking)
+            state.waits[state.lastID] = (deadline, end)
+            let isFirst = state.alarm.map { deadline < $0 } ?? true
+            if isFirst { state.alarm = deadline }
+            return (state.lastID, isFirst)
         }
-        if mustLook { Task.detached { await self.look() } }
+        if isFirst { set(deadline) }
         return id
     }
 
-    func remove(_ id: UInt64) { state.withLockedValue { _ = $0.waits.removeValue(forKey: id) } }
+    func remove(_ id: UInt64) { _ = state.withLockedValue { $0.waits.removeValue(forKey: id) } }
 
-    private func look() async {
-        while true {
-            try? await Task.sleep(for: Self.interval)
-            let now = Instant.now
-            let (late, isOver): ([Wait], Bool) = state.withLockedValue { state in
-                let late = state.waits.filter { $0.value.deadline <= now }
-                for id in late.keys { state.waits[id] = nil }
-                state.isLooking = !state.waits.isEmpty
-                return (Array(late.values), state.waits.isEmpty)
-            }
-            for wait in late { wait.end() }
-            if isOver { return }
+    private func set(_ alarm: ContinuousClock.Instant) {
+        Task.detached {
+            try await Task.sleep(until: alarm, clock: .continuous)
+            self.ring(alarm)
         }
+    }
+
+    private func ring(_ alarm: ContinuousClock.Instant) {
+        let now = ContinuousClock.now
+        let (late, next) = state.withLockedValue { state in
+            guard state.alarm == alarm else { return ([@Sendable () -> Void](), ContinuousClock.Instant?.none) }
+            let late = state.waits.filter { $0.value.deadline <= now }
+            for id in late.keys { state.waits.removeValue(forKey: id) }
+            state.alarm = state.waits.values.map(\.deadline).min()
+            return (late.values.map(\.end), state.alarm)
+        }
+        if let next { set(next) }
+        for end in late { end() }
     }
 }

@@ -3,6 +3,7 @@ import DockerAPI
 import EngineFixtures
 import Foundation
 import Glibc
+import Storage
 import Testing
 
 @testable import Runner
