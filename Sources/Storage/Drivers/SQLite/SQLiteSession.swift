@@ -76,6 +76,8 @@ final class SQLiteSession: Session {
             // Durable when it returns, also when the machine goes down: GRDB's own choice for WAL is not.
             try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
         }
+        // Of the pages that are read, the system has a copy.
+        if access == .read { try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA cache_size = -512") } }
         current.set(nil)
     }
 
