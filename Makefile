@@ -4,6 +4,8 @@ PADDOCK := .build/release/paddock
 # One file that needs no Swift toolchain where it runs, and starts faster for it.
 RELEASE := swift build -c release --product paddock --static-swift-stdlib -Xlinker --strip-all
 
+TEST_WEB := PYTHONDONTWRITEBYTECODE=1 .build/python/bin/python -m pytest Tests/Web
+
 # The tests of a node whose process, Engine, database or disk fails.
 FAULTS := RunnerTests\.(CrashPoint|EngineFault|DatabaseFault|Stop|TwoNode)Tests
 
@@ -24,22 +26,19 @@ test: ## do the set-up, start an Engine where none answers, and run every test
 	@echo 'test: building (several minutes the first time)' >&2
 	swift build --build-tests
 	python3 Tests/SandboxInit/test_sandbox_init.py
-	@# All tests at once, as swift test begins them, would starve each other of a small machine's processors.
-	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 swift test --skip-build
-	PYTHONDONTWRITEBYTECODE=1 .build/python/bin/python -m pytest Tests/Web/test_document.py Tests/Web/test_logs.py \
-		Tests/Web/test_flat.py
+	scripts/swift-test.sh
+	PADDOCK_EXAMPLES=4 $(TEST_WEB) -m 'not slow'
 
-test-web: ## after make test: every operation by schemathesis, the page in Chromium, Prometheus, a backup
-	PYTHONDONTWRITEBYTECODE=1 .build/python/bin/python -m pytest Tests/Web
+test-web: ## after make test: the tests of the HTTP API and the web page again, the slow ones too, with more examples
+	PADDOCK_EXAMPLES=25 $(TEST_WEB)
 
 soak: ## kill nodes 200 times at random on each database, and repeat the tests of every fault
 	@scripts/setup.sh test
 	swift build --build-tests
 	for round in 1 2 3; do \
-		SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 \
-			swift test --skip-build --filter '$(FAULTS)' || exit; \
+		scripts/swift-test.sh --filter '$(FAULTS)' || exit; \
 	done
-	PADDOCK_SOAK_KILLS=200 swift test --skip-build --filter RunnerTests.KillTests
+	PADDOCK_SOAK_KILLS=200 scripts/swift-test.sh --filter RunnerTests.KillTests
 
 check: ## lint the format, and check which module imports which
 	swift format lint --strict --recursive Sources Tests $(wildcard Plugins) Package.swift

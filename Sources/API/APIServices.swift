@@ -8,6 +8,7 @@ public struct APIServices: Sendable {
     let agents: AgentService
     let accounts: AccountService
     let logTokens: LogTokenService
+    let doctor: DoctorService
     let authenticator: Authenticator
     let metrics: MetricsEndpoint
     /// Whether plain http is taken as a webhook's URL.
@@ -25,6 +26,7 @@ public struct APIServices: Sendable {
         agents = AgentService(database: database, host: host)
         accounts = AccountService(database: database)
         logTokens = LogTokenService(database: database)
+        doctor = DoctorService(host: host)
         self.metrics = metrics
         self.allowsHTTPWebhooks = allowsHTTPWebhooks
         authenticator = Authenticator(accounts: accounts, verifiers: verifiers)

@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PROXY_PATH "/.paddock/egress.sock"
+#define PROXY_PATH "/.paddock/egress/proxy.sock"
 enum { CONNECTIONS_MAX = 256, BACKLOG = 1024, RETRY_MS = 10 };
 enum { BUFFER_BYTES = 16 << 10, SEND_BYTES = 64 << 10 }; /* by itself the kernel would hold 4 MiB for a slow client */
 enum { LISTENER = 0 };                                   /* its descriptor */

@@ -42,13 +42,24 @@ struct DoctorCommand: AsyncParsableCommand {
             let findings = try await doctor.examine(runtimes: runtimes) { [quiet] step in
                 if !quiet { Console.error("doctor: \(step)") }
             }
-            return DoctorReport(host: checks, findings: findings)
+            let report = DoctorReport(host: checks, findings: findings)
+            if runtime.isEmpty { keep(report, host) }
+            return report
         }
         switch format {
         case .json: try Output.json(report)
         case .table: try Output.write(report.table())
         }
         if report.isBroken { throw ExitCode(1) }
+    }
+
+    /// For the page of a server with this state folder.
+    private func keep(_ report: DoctorReport, _ host: RunnerHost) {
+        do {
+            try DoctorService(host: host).keep(report)
+        } catch {
+            Console.error("doctor: what was found could not be kept in the state folder: \(error)")
+        }
     }
 }
 

@@ -45,7 +45,8 @@ enum PaddockMain {
             print(PaddockCommand.fullMessage(for: error))
             exit(0)
         }
-        Console.error("\(PaddockCommand.message(for: error)) (see paddock --help)")
+        let typed = MistypedCommand(CommandLine.arguments.dropFirst())
+        Console.error(typed.explanation(PaddockCommand.message(for: error)))
         exit(Failure.exitCode)
     }
 }
@@ -58,19 +59,19 @@ struct PaddockCommand: AsyncParsableCommand {
         version: "0.1.0",
         groupedSubcommands: [
             CommandGroup(
-                name: "On this machine:",
+                name: "On this machine",
                 subcommands: [RunCommand.self, CheckCommand.self, DoctorCommand.self, SeccompCommand.self]),
             CommandGroup(
-                name: "On a server (PADDOCK_URL, PADDOCK_TOKEN):",
+                name: "On a server (PADDOCK_URL, PADDOCK_TOKEN)",
                 subcommands: [
                     SubmitCommand.self, PsCommand.self, ShowExecutionCommand.self, LogsCommand.self, WaitCommand.self,
                     CancelCommand.self,
                 ]),
-            CommandGroup(name: "Serving:", subcommands: [ServeCommand.self]),
+            CommandGroup(name: "Serving", subcommands: [ServeCommand.self]),
             CommandGroup(
-                name: "Administering a server, on its database:",
+                name: "Administering a server, on its database",
                 subcommands: [AgentsCommand.self, UsersCommand.self, KeysCommand.self, EntitlementsCommand.self]),
-            CommandGroup(name: "Receipts and audit:", subcommands: [ReceiptCommand.self, AuditCommand.self]),
+            CommandGroup(name: "Receipts and audit", subcommands: [ReceiptCommand.self, AuditCommand.self]),
         ]
     )
 }

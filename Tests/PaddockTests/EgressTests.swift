@@ -224,7 +224,7 @@ struct EgressTests {
                         return subprocess.run(words).returncode
                     def ask(host):
                         with socket.socket(socket.AF_UNIX) as proxy:
-                            proxy.connect("/.paddock/egress.sock")
+                            proxy.connect("/.paddock/egress/proxy.sock")
                             proxy.sendall(f"CONNECT {host}:{sys.argv[1]} HTTP/1.1\\r\\n\\r\\n".encode())
                             return proxy.recv(1000).decode().split()[1]
                     found = forwarders()

@@ -116,6 +116,8 @@ struct LifecycleTests {
         let attempts = Array(repeating: ExecutionLifecycle.Event.expired(.kill), count: ExecutionLifecycle.killAttempts)
         let ending = try ending(after: [.verified, .kill(why: "w")] + attempts + [.expired(.engineKill)])
         #expect(ending.status == .canceled)
+        // Nobody has seen it.
+        #expect(ending.exitCode == nil && ending.signal == nil)
     }
 
     @Test("a second cancel kills, and the cause stays the first")

@@ -1171,8 +1171,9 @@ for entry in /*; do
     fi
 done
 if [ -e /sys/fs/cgroup/egress.sock ]; then
-    touch $root/.paddock/egress.sock
-    mount --bind /sys/fs/cgroup/egress.sock $root/.paddock/egress.sock
+    mkdir $root/.paddock/egress
+    touch $root/.paddock/egress/proxy.sock
+    mount --bind /sys/fs/cgroup/egress.sock $root/.paddock/egress/proxy.sock
 fi
 """
 CLIENT = f"""

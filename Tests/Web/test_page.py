@@ -1,5 +1,6 @@
 """The web page in a real Chromium, on a real server that runs real agents."""
 
+import json
 import re
 
 import pytest
@@ -361,6 +362,21 @@ def test_a_user_sees_no_administration(browser, server, admin, agent):
     page.get_by_role("link", name="Access").click()
     page.get_by_role("heading", name="Access").wait_for()
     context.close()
+
+
+def test_an_administrator_sees_the_nodes_state(signed_in, server, admin, agent):
+    findings = [{"probe": "mount", "runtime": "runc", "tries": "mounts", "verdict": verdict} for verdict in ("proven", "broken")]
+    record = {"time": "2026-11-21T10:00:00.000Z", "report": {"host": [], "findings": findings}}
+    (server.folder / "doctor.json").write_text(json.dumps(record))
+    admin.wait(admin.run(agent, {"count": 1})["id"])
+    page = signed_in
+    page.goto("/#/admin")
+    for title in ["database", "engine", "disk", "Waiting", "Oldest waits", "Running here", "Followers of logs",
+                  "Sandboxes prepared", "Memory", "Open files", "Up since"]:
+        page.get_by_text(title, exact=True).first.wait_for()
+    doctor = page.get_by_role("region", name="Doctor")
+    doctor.get_by_role("cell", name="seccomp").wait_for()
+    doctor.get_by_role("table", name="Probes in doubt").get_by_text("broken").wait_for()
 
 
 def test_nothing_comes_from_elsewhere(signed_in, server):

@@ -10,6 +10,7 @@ struct AdminRoutes {
         [
             .post("/admin/pause", .admin) { try await setPaused(true, $0) },
             .post("/admin/resume", .admin) { try await setPaused(false, $0) },
+            .get("/admin/doctor", .admin, doctor),
             .get("/audit", .admin, audit),
         ]
     }
@@ -25,6 +26,17 @@ struct AdminRoutes {
         }
         try await services.accounts.setPaused(isPaused, by: try call.caller.userID, reason: reason)
         return try .json(["paused": isPaused])
+    }
+
+    @Sendable
+    private func doctor(_ call: Call) async throws -> Response {
+        try .json(Fence(host: try await services.doctor.checks(), lastRun: services.doctor.lastRun()))
+    }
+
+    /// What this node's fence stands on, and what held when somebody last tried to break it.
+    private struct Fence: Encodable {
+        let host: [HostCheck]
+        @Nullable var lastRun: DoctorService.Record?
     }
 
     @Sendable

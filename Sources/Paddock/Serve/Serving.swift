@@ -78,6 +78,7 @@ struct Serving {
     private func metrics(_ database: Database) -> MetricsEndpoint {
         let registry = MetricRegistry()
         MetricsSystem.bootstrap(registry)
+        RunnerMetrics.begin()
         return MetricsEndpoint(
             registry,
             collectors: [

@@ -47,6 +47,13 @@ struct Ending: Sendable, Equatable {
         return ending
     }
 
+    /// The Engine did not say whether it killed the sandbox.
+    static func unseen(_ cause: ExecutionLifecycle.Cause, limits: Limits) -> Ending {
+        var ending = stoppedWithoutTrailer(cause, limits: limits)
+        ending.message += "; the Engine did not tell how it ended"
+        return ending
+    }
+
     /// - Parameter cause: why we told it to end; it counts only if the agent had not ended before.
     init(_ trailer: Trailer, cause: ExecutionLifecycle.Cause?, limits: Limits) {
         self.init(status: .failed, reason: .exit, message: "")

@@ -133,8 +133,9 @@ struct ExecutionLifecycle {
         case (.stopping(let cause), .connectionLost), (.killing(let cause, _), .connectionLost):
             end(.stoppedWithoutTrailer(cause, limits: limits))
         case (.killing(let cause, let attempt), .expired(.kill)): kill(cause, attempt: attempt + 1)
-        case (.killingByEngine(let cause), .connectionLost), (.killingByEngine(let cause), .expired(.engineKill)):
-            end(.killedByEngine(cause, limits: limits))
+        case (.killingByEngine(let cause), .connectionLost): end(.killedByEngine(cause, limits: limits))
+        // Nobody has seen it end.
+        case (.killingByEngine(let cause), .expired(.engineKill)): end(.unseen(cause, limits: limits))
 
         case (.stopping(let cause), .sandboxKilled), (.killing(let cause, _), .sandboxKilled):
             end(.stoppedWithoutTrailer(cause, limits: limits))

@@ -9,9 +9,10 @@ extension ExecutionRun {
     /// Where there is a keeper the account comes first, and the sandbox is removed when it is written.
     func accountAndRemove(_ ending: Ending, createdAt: Date, finishedAt: Date) async -> FinishedExecution {
         found.withLockedValue { $0.start = nil }
-        let egress = await found.withLockedValue { $0.proxy }?.close()
+        let (proxy, user) = found.withLockedValue { ($0.proxy, $0.user) }
+        let egress = await proxy?.close()
+        if proxy != nil, let user { host.folder.removeEgressFolder(uid: user.uid) }
         let isAcknowledged = ending.trailer != nil
-        let user = found.withLockedValue { $0.user }
         guard let keeper else {
             let removal = await remove(acknowledged: isAcknowledged)
             var finished = await finished(ending, createdAt: createdAt, finishedAt: finishedAt, egress: egress)
@@ -88,6 +89,15 @@ extension ExecutionRun {
         }
     }
 
+    private func recovered(_ egress: EgressReport?) -> String {
+        let log =
+            "the connection to it was lost, and the rest of its log read from the Engine's own: "
+            + "the newline of a line longer than 16 KiB may be missing"
+        guard request.egress != nil, found.withLockedValue({ $0.isAdopted }) else { return log }
+        guard egress != nil else { return log + "; its way out could not be opened again" }
+        return log + "; its connections before that are not told, and their bytes not counted"
+    }
+
     func finished(
         _ ending: Ending, createdAt: Date, finishedAt: Date, egress: EgressReport?
     ) async -> FinishedExecution {
@@ -122,11 +132,7 @@ extension ExecutionRun {
             execution.usage.wallMs = Int(Date().timeIntervalSince(startedAt) * 1000)
         }
         if found.isRecovered {
-            execution.notes.append(
-                .init(
-                    code: .logRecovered,
-                    message: "the connection to it was lost, and the rest of its log read from the Engine's own: "
-                        + "the newline of a line longer than 16 KiB may be missing"))
+            execution.notes.append(.init(code: .logRecovered, message: recovered(egress)))
         }
         if found.log.droppedBytes > 0 {
             execution.notes.append(

@@ -36,7 +36,8 @@ extension ExecutionRun {
         let user = try host.folder.lockUser()
         let preparation = SandboxPreparation(
             host: host, kind: kind, limits: request.limits, user: user, name: containerName,
-            labels: host.labels(for: request.id, fence: request.fence), egressSocket: try await startProxy(user),
+            labels: host.labels(for: request.id, fence: request.fence),
+            egressFolder: try await startProxy(uid: user.uid),
             isRecorded: request.recorderMarker != nil)
         hold(user, containerName)
         do {
@@ -55,12 +56,14 @@ extension ExecutionRun {
         return try await ImageStore(client: host.client).image(request.image.reference) { _ in }.id == request.image.id
     }
 
-    private func startProxy(_ user: SandboxUser) async throws -> String? {
+    /// - Returns: the folder that the sandbox sees; nil for one that reaches nothing.
+    @discardableResult
+    func startProxy(uid: UInt32) async throws -> String? {
         guard let egress = request.egress else { return nil }
-        let proxy = try await EgressProxy.start(
-            egress, socketPath: host.egressSocketPath(uid: user.uid), uid: user.uid, sink: egressSink)
+        let folder = try host.folder.egressFolder(uid: uid)
+        let proxy = try await EgressProxy.start(egress, socketPath: folder + "/proxy.sock", uid: uid, sink: egressSink)
         found.withLockedValue { $0.proxy = proxy }
-        return proxy.socketPath
+        return folder
     }
 
     private func hold(_ user: SandboxUser, _ container: String) {

@@ -28,6 +28,8 @@ struct ExecutionRun: Sendable {
         var policy: PolicyEvidence?
         /// Its log was read from what the Engine has kept.
         var isRecovered = false
+        /// A runner before had begun it.
+        var isAdopted = false
     }
 
     let found = NIOLockedValueBox(Found())
@@ -69,6 +71,7 @@ struct ExecutionRun: Sendable {
         let user = host.takeBackUser(uid: launch.uid) ?? (try? host.folder.lockUser(uid: launch.uid))
         let runtime = try? await host.named(request.runtime).name
         found.withLockedValue {
+            $0.isAdopted = true
             $0.user = user
             $0.container = launch.containerID
             $0.runtime = runtime
@@ -81,6 +84,8 @@ struct ExecutionRun: Sendable {
         let ending = await live(control) {
             $0.resume(remaining: remaining)
         } _: {
+            // Without it the agent runs all the same, and its document says that it could reach nothing any more.
+            _ = try? await startProxy(uid: launch.uid)
             await followAndPump(launch, $0)
         }
         return await accountAndRemove(ending, createdAt: request.createdAt, finishedAt: Date())

@@ -11,6 +11,8 @@ public struct RunnerHost: Sendable {
         static let fence = "io.paddock.fence"
         /// Of a sandbox that a node has prepared ahead: it too is looked after by a node, and by nobody else.
         static let pool = "io.paddock.pool"
+        /// The agent's user id.
+        static let uid = "io.paddock.uid"
     }
 
     let client: DockerClient
@@ -92,9 +94,6 @@ public struct RunnerHost: Sendable {
         return all
     }
 
-    /// Where the proxy of a sandbox of this runner listens.
-    func egressSocketPath(uid: UInt32) throws -> String { try folder.egressSocketPath(runner: lock.id, uid: uid) }
-
     /// Keeps a user id from the next sandbox, since the last one may not be gone.
     func keep(_ user: SandboxUser) { keptUsers.withLockedValue { $0.append(user) } }
 
@@ -105,7 +104,7 @@ public struct RunnerHost: Sendable {
         }
     }
 
-    /// Removes the containers and sockets of runners of this folder that have died. Others are never touched.
+    /// Removes the containers and egress folders of runners of this folder that have died. Others are never touched.
     /// - Returns: what was removed, and what could not be.
     public func reap() async throws -> (removed: [String], failed: [DockerError]) {
         let containers = try await client.listContainers(filters: ["label": ["\(Label.state)=\(folder.id)"]])
@@ -128,7 +127,7 @@ public struct RunnerHost: Sendable {
         // Runners that died before they made a container, or whose containers are gone.
         let owners = Set(containers.compactMap { $0.labels[Label.runner] })
         for runner in folder.runners() where !owners.contains(runner) { _ = folder.lockDeadRunner(runner) }
-        folder.removeDeadSockets()
+        folder.removeEgressFolders(except: Set(containers.compactMap { $0.labels[Label.uid].flatMap { UInt32($0) } }))
         return (removed, failed)
     }
 }

@@ -5,7 +5,7 @@ import Foundation
 /// - `sandbox-init-HASH-UID`, `recorder-HASH-UID`, `hosts-UID`, `passwd-UID`: mounted into sandboxes, read-only. Each
 ///   user id has its own: sandboxes that had one file in common could see each other's locks and accesses
 /// - `runners/ID`: locked while that runner lives; a container whose runner's file is free has no owner
-/// - `egress/RUNNER-UID`: the socket of a sandbox's proxy, for as long as it runs
+/// - `egress/UID`: mounted into the sandbox of that user id, with the socket of its proxy
 /// - `users/N`: locked while a sandbox uses the Nth user id
 /// - `keys/`: what receipts are signed with, once there is one; ``KeyFolder``
 /// - `id`: names this folder in the labels of its containers
@@ -187,28 +187,35 @@ public struct StateFolder: Sendable {
         (try? FileManager.default.contentsOfDirectory(atPath: path + "/runners")) ?? []
     }
 
+    /// The folder of the proxy's socket of the sandbox with this user id. Agents may enter it, and change nothing there.
     /// - Throws: ``Failure`` for a folder whose path leaves no room: a unix socket's is at most 107 bytes, unix(7).
-    func egressSocketPath(runner: String, uid: UInt32) throws -> String {
-        try Self.makeFolder(path + "/egress")
-        let socket = "\(path)/egress/\(runner)-\(uid)"
-        let excess = socket.utf8.count - 107
+    func egressFolder(uid: UInt32) throws -> String {
+        let folder = "\(path)/egress/\(uid)"
+        let excess = folder.utf8.count + "/proxy.sock".utf8.count - 107
         guard excess <= 0 else {
             throw Failure(
-                path: socket, reason: "this is longer than the 107 bytes that a unix socket's path may have",
+                path: folder, reason: "a unix socket in it would be longer than the 107 bytes that its path may have",
                 remedy: "Set PADDOCK_STATE_DIR to a shorter path, of at most \(path.utf8.count - excess) bytes")
         }
-        return socket
+        try Self.makeFolder(path + "/egress")
+        try Self.makeFolder(folder)
+        guard chmod(folder, 0o711) == 0 else { throw Failure(path: folder, errno: errno) }
+        return folder
     }
 
-    /// Removes the sockets of runners that have no file any more.
-    func removeDeadSockets() {
-        let sockets = (try? FileManager.default.contentsOfDirectory(atPath: path + "/egress")) ?? []
-        // Listed after them: a runner has its file before its first socket.
-        let living = Set(runners())
-        for socket in sockets where !living.contains(String(socket.prefix { $0 != "-" })) {
-            unlink("\(path)/egress/\(socket)")
+    /// Removes the folders of sandboxes that are gone: nobody has their user id.
+    /// - Parameter living: the user ids of sandboxes that are there. Their runner may have died.
+    func removeEgressFolders(except living: Set<UInt32>) {
+        let folders = (try? FileManager.default.contentsOfDirectory(atPath: path + "/egress")) ?? []
+        for uid in folders.compactMap({ UInt32($0) }) where !living.contains(uid) {
+            // Held until the folder is gone, so that nobody begins to use it.
+            guard let user = try? lockUser(uid: uid) else { continue }
+            removeEgressFolder(uid: uid)
+            withExtendedLifetime(user) {}
         }
     }
+
+    func removeEgressFolder(uid: UInt32) { try? FileManager.default.removeItem(atPath: "\(path)/egress/\(uid)") }
 
     /// Takes over the file of a runner that has died; nil while it lives.
     func lockDeadRunner(_ id: String) -> RunnerLock? {

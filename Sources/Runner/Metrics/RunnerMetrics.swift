@@ -23,6 +23,13 @@ public enum RunnerMetrics {
         case remove
     }
 
+    /// Gauges that are 0 until something happens are there from the start.
+    public static func begin() {
+        for label in ["paddock.executions.active", "paddock.log.followers", "paddock.pool.size"] {
+            _ = Meter(label: label)
+        }
+    }
+
     static func spent(_ duration: Duration, in stage: Stage) {
         Timer(label: "paddock.execution.stage.duration", dimensions: [("stage", stage.rawValue)])
             .record(duration: max(.zero, duration))

@@ -3,14 +3,18 @@ import Storage
 
 /// What belongs to the end of an execution beside its row: written in the transaction that ends it, wherever that is.
 enum ExecutionEnd {
+    /// The audit entry's.
+    static let action = "execution.finished"
+
     /// - Parameters:
     ///   - execution: as it was before its end.
     ///   - ended: its document; nil for one whose request cannot be read.
     ///   - usage: nil when no code of the agent's has run.
+    ///   - receipt: nil where no runner has brought it to its end.
     ///   - actor: who ended it: a node, a user.
     static func record(
-        _ execution: StoredExecution, _ ended: Execution?, usage: StoredUsage? = nil, actor: String,
-        in transaction: Transaction
+        _ execution: StoredExecution, _ ended: Execution?, usage: StoredUsage? = nil, receipt: ReceiptDraft? = nil,
+        actor: String, in transaction: Transaction
     ) async throws {
         try await Settlement().settle(
             execution.id, state: ended?.status.stored ?? .lost, reason: ended?.reason?.rawValue, usage: usage,
@@ -20,10 +24,14 @@ enum ExecutionEnd {
             "reason": ended?.reason.map { .string($0.rawValue) } ?? .null,
             "exitCode": ended?.exitCode.map { .integer(Int64($0)) } ?? .null,
         ])
+        if let ended {
+            let receipt = try receipt ?? ReceiptDraft(of: ended, before: execution)
+            try await StoredReceipt.store(receipt, of: execution.id, in: transaction)
+        }
         try await SecretBox.remove(execution.id, in: transaction)
         try await Webhooks.enqueue(execution.id, in: transaction)
         try await AuditLog.append(
-            actor: actor, action: "execution.finished", subject: execution.id, detail: detail.text, in: transaction)
+            actor: actor, action: action, subject: execution.id, detail: detail.text, in: transaction)
     }
 }
 

@@ -51,6 +51,7 @@ public final class Node: Sendable {
     private let host: RunnerHost
     private let store: NodeStore
     private let trail: AuditTrail
+    private let signer: ReceiptSigner
     private let configuration: Configuration
     private let logger: Logger
     private let state = NIOLockedValueBox(State())
@@ -66,6 +67,8 @@ public final class Node: Sendable {
         logs = LogHub(database, logger: logger)
         pool = configuration.pool.map { SandboxPool(host: host, configuration: $0, isOfNode: true, logger: logger) }
         trail = AuditTrail(database)
+        signer = ReceiptSigner(
+            logs: logs.repository, keys: KeyFolder(stateFolder: host.folder.path), logger: logger)
         store = NodeStore(
             database: database, queue: ExecutionQueue(configuration.queue), name: "node-\(host.folder.id)",
             logger: logger, watch: configuration.watch)
@@ -285,14 +288,14 @@ public final class Node: Sendable {
         }
     }
 
-    /// Chains what was written into the audit trail.
+    /// Chains what was written into the audit trail, and signs the receipts of what has ended.
     private func sealAgainAndAgain() async {
         while !Task.isCancelled {
             do {
                 // More at once than one transaction takes.
-                if try await trail.seal() > 0 { continue }
+                if try await trail.seal() + signer.sign() > 0 { continue }
             } catch {
-                logger.warning("the audit trail is not chained", metadata: ["error": "\(error)"])
+                logger.warning("audit trail and receipts wait", metadata: ["error": "\(error)"])
             }
             try? await Task.sleep(for: .seconds(1))
         }

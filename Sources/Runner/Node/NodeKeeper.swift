@@ -12,8 +12,6 @@ struct NodeKeeper: ExecutionKeeper {
     let log: LogWriter
     /// Of what is written to the log from its beginning; nil where an earlier life has written some of it.
     let hashing: HashingSink?
-    let keys: KeyFolder
-    let repository: LogRepository
 
     private var limits: Limits { request.limits }
 
@@ -36,36 +34,11 @@ struct NodeKeeper: ExecutionKeeper {
     func hasEnded(_ finished: FinishedExecution) async throws {
         try await log.finish(droppedBytes: finished.droppedLogBytes)
         reached(.logFinished)
-        try await store.finish(lease, finished.execution, receipt: await receipt(of: finished))
+        let receipt = try ReceiptDraft(
+            of: finished.execution, input: request.input,
+            log: hashing?.digest.log(droppedBytes: finished.droppedLogBytes), policy: finished.policy)
+        try await store.finish(lease, finished.execution, receipt: receipt)
         reached(.endingWritten)
-    }
-
-    /// nil for one that never had a sandbox. Signed after its end, with the key that is in use then.
-    private func receipt(of finished: FinishedExecution) async -> String? {
-        guard finished.execution.startedAt != nil else { return nil }
-        do {
-            var digest = hashing?.digest
-            if digest == nil { try await store.untilItPasses("a receipt") { digest = try await storedDigest() } }
-            guard let log = digest?.log(droppedBytes: finished.droppedLogBytes) else { return nil }
-            let receipt = try Receipt(of: finished.execution, input: request.input, log: log, policy: finished.policy)
-            return String(decoding: try keys.signingKey().sign(receipt).serialized(), as: UTF8.self)
-        } catch {
-            // How it ended must be known all the same.
-            store.logger.error(
-                "an execution has no receipt", metadata: ["execution": "\(lease.executionID)", "error": "\(error)"])
-            return nil
-        }
-    }
-
-    private func storedDigest() async throws -> LogDigest {
-        var digest = LogDigest()
-        var offset: Int64 = 0
-        while true {
-            let records = try await repository.records(of: request.id, from: offset)
-            guard let last = records.last else { return digest }
-            for case .bytes(let bytes, let stream) in records.map(\.content) { digest.update(bytes[...], of: stream) }
-            offset = last.end
-        }
     }
 
     func recovering() -> any LogSink { RecoveredLog(log, passingTo: hashing ?? log) }

@@ -14,7 +14,7 @@ struct NodeStore: Sendable {
     var watch: Node.StepWatch?
 
     /// For the sandbox to be made, and to report.
-    private static let startLimit: Duration = .seconds(300)
+    static let startLimit: Duration = .seconds(300)
     /// Beside what the execution's own limits say, for its end to be written.
     private static let slack: Duration = .seconds(300)
 
@@ -78,7 +78,7 @@ struct NodeStore: Sendable {
 
     /// Tries for as long as the database is away.
     /// - Throws: `QueueError` with code `lease_lost`, or what will not pass.
-    func finish(_ lease: ExecutionQueue.Lease, _ execution: Execution, receipt: String? = nil) async throws {
+    func finish(_ lease: ExecutionQueue.Lease, _ execution: Execution, receipt: ReceiptDraft? = nil) async throws {
         let ending = try execution.text
         let usage = execution.usage
         let stored = StoredUsage(
@@ -92,10 +92,8 @@ struct NodeStore: Sendable {
                     }
                     try await queue.finish(
                         lease, as: execution.status.stored, ending: ending, usage: stored, in: transaction)
-                    if let receipt {
-                        try await StoredReceipt.store(receipt, of: lease.executionID, in: transaction)
-                    }
-                    try await ExecutionEnd.record(before, execution, usage: stored, actor: name, in: transaction)
+                    try await ExecutionEnd.record(
+                        before, execution, usage: stored, receipt: receipt, actor: name, in: transaction)
                     watch?(.writingEnding, lease.executionID)
                 }
             } catch let error as QueueError where error.code == .leaseLost {

@@ -47,11 +47,11 @@ public struct Receipt: Sendable, Equatable {
     public let input: ContentDigest
     /// Of the output in canonical form; nil where the document's is null.
     public let output: ContentDigest?
-    public let log: Log
+    public internal(set) var log: Log
     /// nil where it ended before the sandbox was looked at.
     public let policy: PolicyEvidence?
     /// The entry of the audit trail that tells of its ending; nil where there is no trail.
-    public let audit: AuditHead?
+    public internal(set) var audit: AuditHead?
 }
 
 extension Receipt {

@@ -13,8 +13,10 @@ public struct SandboxPolicy: Sendable {
 
     /// Where the init is mounted.
     static let initPath = "/.paddock/init"
-    /// Where the init's forwarder finds the proxy, and where the agent finds the forwarder.
-    static let egressPath = "/.paddock/egress.sock"
+    /// Where the init's forwarder finds the proxy's socket, `proxy.sock`. The folder is mounted and not the socket: a
+    /// runner that takes over makes a new one there.
+    static let egressPath = "/.paddock/egress"
+    /// Where the agent finds the forwarder.
     static let egressPort = 3128
     static let recorderPath = "/.paddock/recorder"
     static let outputPath = "/run/paddock/output.json"
@@ -47,8 +49,8 @@ public struct SandboxPolicy: Sendable {
     let labels: [String: String]
     /// The cgroup above all sandboxes, as the Engine takes it.
     let cgroupParent: String
-    /// The proxy's socket on the host; nil for a sandbox that reaches nothing.
-    var egressSocket: String?
+    /// The folder of the proxy's socket on the host; nil for a sandbox that reaches nothing.
+    var egressFolder: String?
     /// Whether the Engine keeps what the sandbox writes, for a runner that was away to recover.
     var keepsLog = false
 
@@ -63,7 +65,7 @@ public struct SandboxPolicy: Sendable {
 
     /// The tasks that the cgroup allows: the agent's and those of ours beside it, or what gVisor needs to run as many.
     var cgroupPids: Int {
-        let ours = 1 + (egressSocket == nil ? 0 : 1) + (files.recorder == nil ? 0 : 1)
+        let ours = 1 + (egressFolder == nil ? 0 : 1) + (files.recorder == nil ? 0 : 1)
         return runtime.hostTasks(for: limits.pids + ours)
     }
     var memoryBytes: Int64 { Int64(limits.memoryMiB) << 20 }
@@ -135,8 +137,8 @@ extension SandboxPolicy {
             .init(type: "bind", source: files.passwd, target: "/etc/passwd", readOnly: true),
             .init(type: "bind", source: files.hosts, target: "/etc/hosts", readOnly: true),
         ]
-        if let egressSocket {
-            host.mounts?.append(.init(type: "bind", source: egressSocket, target: Self.egressPath, readOnly: true))
+        if let egressFolder {
+            host.mounts?.append(.init(type: "bind", source: egressFolder, target: Self.egressPath, readOnly: true))
         }
         if let recorder = files.recorder {
             host.mounts?.append(.init(type: "bind", source: recorder, target: Self.recorderPath, readOnly: true))
@@ -162,7 +164,7 @@ extension SandboxPolicy {
         spec.workingDir = "/"
         spec.user = "\(uid):\(uid)"
         spec.hostname = "sandbox"
-        spec.labels = labels
+        spec.labels = labels.merging([RunnerHost.Label.uid: "\(uid)"]) { $1 }
         spec.attachStdin = true
         spec.attachStdout = true
         spec.attachStderr = true

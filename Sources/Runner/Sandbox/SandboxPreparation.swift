@@ -12,7 +12,7 @@ struct SandboxPreparation: Sendable {
     /// The container's.
     let name: String
     let labels: [String: String]
-    var egressSocket: String?
+    var egressFolder: String?
     var isRecorded = false
     /// For as long as the sandbox is there, where nothing else tells whose it is.
     var care: HostFacts.Care?
@@ -57,7 +57,7 @@ struct SandboxPreparation: Sendable {
         return SandboxPolicy(
             imageID: kind.imageID, uid: user.uid, limits: limits, runtime: kind.runtime, volumes: kind.volumes,
             files: files, seccompProfile: kind.seccompProfile, labels: labels,
-            cgroupParent: try await host.cgroupParent(), egressSocket: egressSocket, keepsLog: kind.logMiB != nil)
+            cgroupParent: try await host.cgroupParent(), egressFolder: egressFolder, keepsLog: kind.logMiB != nil)
     }
 
     private func create(

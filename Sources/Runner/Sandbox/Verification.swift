@@ -206,7 +206,7 @@ struct Verification {
         var readOnly = ["/", "/etc/passwd", "/etc/hosts", SandboxPolicy.initPath]
         // Most of what the kernel lets be written to is there. gVisor has a /proc of its own.
         if sharesKernel { readOnly.append("/proc/sys") }
-        if policy.egressSocket != nil {
+        if policy.egressFolder != nil {
             readOnly.append(SandboxPolicy.egressPath)
         } else if mounts[SandboxPolicy.egressPath] != nil {
             throw Mismatch(what: "the mount of \(SandboxPolicy.egressPath)", expected: "absent", actual: "there")

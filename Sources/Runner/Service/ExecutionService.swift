@@ -286,16 +286,30 @@ public final class ExecutionService: Sendable {
         }
     }
 
+    /// How long somebody who asks for a receipt waits for it to be signed.
+    private static let receiptLimit: Duration = .seconds(5)
+
     /// Its signed receipt, as JSON.
-    /// - Throws: ``Refusal``: `conflict` before its end, `not_found` for one that no node took.
+    /// - Throws: ``Refusal``: `conflict` before its end and while no node has signed it, `not_found` for one whose request
+    ///   nobody could read.
     public func receipt(of id: String, ownedBy userID: String?) async throws -> String {
         let stored = try await find(id, of: userID)
         guard let execution = ExecutionID(id) else { throw Self.notFound(id) }
-        if let receipt = try await StoredReceipt.find(execution, in: database) { return receipt }
         guard stored.state.isEnd else {
             throw Refusal(.conflict, "execution \(id) has not ended: its receipt is made at its end")
         }
-        throw Refusal(.notFound, "there is no receipt of \(id): it ended before a node had a sandbox for it")
+        let deadline = ContinuousClock.now + Self.receiptLimit
+        while true {
+            // First this: it may be signed between the two.
+            let isDue = try await StoredReceipt.isDue(execution, in: database)
+            if let receipt = try await StoredReceipt.find(execution, in: database) { return receipt }
+            guard isDue else { throw Refusal(.notFound, "there is no receipt of \(id): its request could not be read") }
+            guard .now < deadline else {
+                throw Refusal(
+                    .conflict, "the receipt of \(id) is not signed yet: a node does so in a moment, ask again")
+            }
+            try await Task.sleep(for: .milliseconds(100))
+        }
     }
 
     public func log(of id: ExecutionID) -> ExecutionLog {

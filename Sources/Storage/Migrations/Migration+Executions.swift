@@ -79,5 +79,12 @@ extension Migration {
                 receipt \(.text) NOT NULL
             )
             """,
+            // Not signed yet.
+            """
+            CREATE TABLE receipts_due (
+                execution_id \(.text) NOT NULL PRIMARY KEY REFERENCES executions (id) ON DELETE CASCADE,
+                draft \(.text) NOT NULL
+            )
+            """,
         ])
 }

@@ -139,6 +139,28 @@ struct ExecutionTests {
         }
     }
 
+    @Test(
+        "are listed in pages that end where there is much of them", .timeLimit(.minutes(5)), arguments: Backend.allCases
+    )
+    func largePages(_ backend: Backend) async throws {
+        try await ServerFixture.with(backend) { server in
+            let agent = try await server.agent()
+            var ids: [String] = []
+            let comment = String(repeating: "x", count: 900_000)
+            for _ in 0..<7 { ids.append(try await server.submit(agent, "true # \(comment)", as: server.user)) }
+            var (pages, cursor): ([[String]], String?) = ([], nil)
+            repeat {
+                let page = try await server.get(
+                    "/executions" + (cursor.map { "?cursor=\($0)" } ?? ""), as: server.user
+                ).json()
+                pages.append((page["executions"] as? [[String: Any]] ?? []).compactMap { $0["id"] as? String })
+                cursor = page["nextCursor"] as? String
+            } while cursor != nil
+            #expect(pages.flatMap { $0 } == ids.reversed())
+            #expect(pages.map(\.count) == [5, 2])
+        }
+    }
+
     @Test("are refused with every place that is wrong", .timeLimit(.minutes(5)))
     func refused() async throws {
         try await ServerFixture.with { server in
@@ -165,7 +187,11 @@ struct ExecutionTests {
             let denied = try await server.post("/executions", body, as: server.user)
             #expect(denied.status == 503)
             #expect(denied.code == "paused")
+            // Whoever is denied anyway is told that, and not what is wrong with the input.
+            let bad = #"{"agentId":"\#(agent)","input":{}}"#
+            #expect(try await server.post("/executions", bad, as: server.user).code == "paused")
             _ = try await server.post("/admin/resume", nil, as: server.admin)
+            #expect(try await server.post("/executions", bad, as: server.user).code == "input_invalid")
             #expect(try await server.post("/executions", body, as: server.user).status == 201)
         }
     }

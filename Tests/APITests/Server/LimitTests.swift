@@ -87,6 +87,12 @@ struct LimitTests {
             for _ in 0..<5 { #expect(try await server.get("/users/me", as: nil).status == 401) }
             #expect(try await server.get("/users/me", as: nil).status == 429)
             #expect(try await server.wire.send("GET", "/health").status == 200)
+            // Its address has guessed enough: a key that was not good before is not looked at, and those that were go on.
+            let late = try await server.services.accounts.createKey(
+                for: server.user.id, name: "late", requestLimit: 0, expiresAt: nil, by: "test")
+            let guessed = ServerFixture.Person(id: server.user.id, key: late.text)
+            #expect(try await server.get("/users/me", as: guessed).status == 429)
+            #expect(try await server.get("/users/me", as: own).status == 200)
         }
     }
 

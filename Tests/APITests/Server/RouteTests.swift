@@ -12,6 +12,7 @@ struct RouteTests {
         DELETE /agents/{id} developer(agents:write)
         DELETE /entitlements/{userId}/{agentId} admin
         DELETE /keys/{id} user(account)
+        GET /admin/doctor admin
         GET /agents user(agents:read)
         GET /agents/{id} user(agents:read)
         GET /agents/{id}/stats user(agents:read)

@@ -13,6 +13,24 @@ struct HelpTests {
         }
     }
 
+    @Test(
+        "says to whoever mistypes what was meant, and where its help is", .timeLimit(.minutes(1)),
+        arguments: [
+            (["sumbit", "x"], "there is no command 'sumbit' of paddock: did you mean submit? (see paddock --help)"),
+            (
+                ["keys", "lst"],
+                "there is no command 'lst' of paddock keys: did you mean list? (see paddock keys --help)"
+            ),
+            (["frobnicate"], "there is no command 'frobnicate' of paddock: see paddock --help"),
+            (["show"], "Missing expected argument '<id>' (see paddock show --help)"),
+            (["ps", "--status", "runing"], "\nsee paddock ps --help"),
+        ])
+    func mistyped(_ arguments: [String], _ expected: String) async throws {
+        let program = try Program.paddock(arguments)
+        #expect(try await program.exitCode() == 125)
+        #expect(program.stderr.contains(expected), "\(program.stderr)")
+    }
+
     /// bash reads its script; the other shells are looked for.
     @Test("completes in bash, zsh and fish", .timeLimit(.minutes(1)), arguments: ["bash", "zsh", "fish"])
     func completion(_ shell: String) async throws {

@@ -165,6 +165,14 @@ struct NodeFixture: Sendable {
         _ = try await AuditTrail(database).verify()
     }
 
+    /// Waits for a node to sign it, and checks the signature.
+    func receipt(_ id: ExecutionID) async throws -> Receipt {
+        try await eventually { try await StoredReceipt.find(id, in: database) != nil }
+        let text = try #require(try await StoredReceipt.find(id, in: database))
+        let keys = try KeyFolder(stateFolder: folder).verificationKeys()
+        return try SignedReceipt(parsing: Array(text.utf8)).verified(with: keys)
+    }
+
     func log(_ id: ExecutionID) async throws -> [LogRecord] {
         try await LogHub(database, logger: .silent).read(id, follows: false).reduce(into: []) { $0 += $1 }
     }

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Runner
 
-@Suite("A node", .serialized)
+@Suite("A node", .serialized, .timeLimit(.minutes(5)))
 struct NodeTests {
     @Test("runs what is in the queue, and stores log, ending and usage", arguments: Backend.allCases)
     func runs(backend: Backend) async throws {
@@ -30,21 +30,22 @@ struct NodeTests {
                     "SELECT log_bytes, max_memory_bytes FROM execution_usage WHERE execution_id = \(good.description)")
                 #expect(try usage.first?["log_bytes"] == 8)
 
-                let receipt = try #require(try await StoredReceipt.find(good, in: fixture.database))
-                let keys = try KeyFolder(stateFolder: fixture.folder).verificationKeys()
-                let signed = try SignedReceipt(parsing: Array(receipt.utf8)).verified(with: keys)
-                #expect(signed.log.stdout == ContentDigest(of: Array("out\n".utf8)))
-                #expect(signed.policy?.held.isEmpty == false)
+                let receipt = try await fixture.receipt(good)
+                #expect(receipt.log.stdout == ContentDigest(of: Array("out\n".utf8)))
+                #expect(receipt.policy?.held.isEmpty == false)
 
                 #expect(try await fixture.ended(bad)["exitCode"] as? Int == 3)
                 #expect(try await fixture.ended(absent)["reason"] as? String == "image_error")
-                #expect(try await StoredReceipt.find(absent, in: fixture.database) == nil)
+                // Of what never had a sandbox too.
+                #expect(try await fixture.receipt(absent).reason == .imageError)
                 let trail = AuditTrail(fixture.database)
                 try await eventually { try await trail.entries(after: 0, limit: 500).count == 8 }
                 #expect(
                     try await trail.entries(after: 0, subject: good.description, limit: 9).map(\.action)
                         == ["execution.claimed", "execution.launched", "execution.finished"])
                 _ = try await trail.verify()
+                let last = try await trail.entries(after: 0, subject: good.description, limit: 9).last
+                #expect(receipt.audit == last?.head)
             }
         }
     }
@@ -81,6 +82,37 @@ struct NodeTests {
                 #expect(try await fixture.stored(waiting).state == .canceled)
                 #expect(try await fixture.stored(running).stoppingAt != nil)
                 #expect(try await fixture.log(waiting).isEmpty)
+                #expect(try await fixture.receipt(waiting).status == .canceled)
+            }
+        }
+    }
+
+    @Test("cancels what waits for its image, which a registry does not give")
+    func cancelsPull() async throws {
+        let registry = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(registry) }
+        // Connections are taken, and never answered.
+        #expect(listen(registry, 8) == 0)
+        var address = sockaddr_in()
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isNamed = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(registry, $0, &size) }
+        }
+        #expect(isNamed == 0)
+        let port = UInt16(bigEndian: address.sin_port)
+        try await NodeFixture.with(.sqlite) { fixture in
+            try await fixture.withNode({ $0.slots = 1 }) { _ in
+                var ticket = try fixture.ticket("true")
+                ticket.image = "127.0.0.1:\(port)/agent:1"
+                let id = try await fixture.submit(ticket)
+                try await eventually { try await fixture.stored(id).state == .starting }
+                try await ExecutionCanceller(fixture.database).cancel(id, actor: "usr_a")
+                let ended = try await fixture.ended(id)
+                #expect(ended["status"] as? String == "canceled")
+                #expect(ended["message"] as? String == "canceled, before the agent was started")
+                // Its slot is free again.
+                let next = try await fixture.submit(fixture.ticket("true"))
+                #expect(try await fixture.ended(next)["status"] as? String == "succeeded")
             }
         }
     }
@@ -117,9 +149,7 @@ struct NodeTests {
                 #expect(records.text == text)
                 let notes = try await fixture.ended(id)["notes"] as? [[String: String]]
                 #expect(notes?.map { $0["code"] } == ["log_recovered"])
-                let receipt = try #require(try await StoredReceipt.find(id, in: fixture.database))
-                let keys = try KeyFolder(stateFolder: fixture.folder).verificationKeys()
-                let signed = try SignedReceipt(parsing: Array(receipt.utf8)).verified(with: keys)
+                let signed = try await fixture.receipt(id)
                 #expect(signed.log.stdout == ContentDigest(of: Array(text.utf8)))
                 #expect(signed.policy?.held.isEmpty == false)
             }

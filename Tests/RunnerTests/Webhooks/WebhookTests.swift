@@ -53,6 +53,27 @@ struct WebhookTests {
         }
     }
 
+    @Test("are signed with the secret of before as well, once the key was replaced", arguments: Backend.allCases)
+    func rotation(_ backend: Backend) async throws {
+        try await WebhookFixture.with(backend) { fixture in
+            let before = try await fixture.webhooks.secret(of: WebhookFixture.user)
+            try await fixture.database.transaction { try await Webhooks.rotateKey(in: $0) }
+            let (current, previous) = try await fixture.webhooks.secrets(of: WebhookFixture.user)
+            #expect(current.description != before.description)
+            #expect(previous?.description == before.description)
+            // The receiver has the secret of before.
+            let id = try await fixture.ended(fixture.url("ok"))
+            try await fixture.withSender { () async throws in
+                #expect(try await fixture.settled(id).state == .delivered)
+            }
+            let signatures = fixture.receiver.requests.first?.headers["webhook-signature"]?.split(separator: " ")
+            #expect(signatures?.count == 2)
+            #expect(fixture.receiver.requests.first?.library != false)
+            try await fixture.database.execute("UPDATE webhook_keys SET previous_until = 0")
+            #expect(try await fixture.webhooks.secrets(of: WebhookFixture.user).previous == nil)
+        }
+    }
+
     @Test("wait for the end, and for its commit", arguments: Backend.allCases)
     func waiting(_ backend: Backend) async throws {
         try await WebhookFixture.with(backend) { fixture in

@@ -105,6 +105,7 @@ export const api = {
   revoke: (user, agent) => answer("DELETE", one("entitlements", user, `/${encodeURIComponent(agent)}`)),
   pause: () => answer("POST", `${root}/admin/pause`),
   resume: () => answer("POST", `${root}/admin/resume`),
+  doctor: (signal) => answer("GET", `${root}/admin/doctor`, { signal }),
   audit: (query, signal) => answer("GET", `${root}/audit`, { query, signal }),
 
   async ready(signal) {

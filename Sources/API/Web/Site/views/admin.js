@@ -9,12 +9,12 @@ export async function adminView(root, { signal }) {
   const node = h("div", {});
   const fault = h("div", {});
   const told = (problem) => signal.aborted || fill(fault, faultBanner(problem));
-  const [users, audit] = [h("div", {}), h("div", {})];
+  const [doctor, users, audit] = [h("div", {}), h("div", {}), h("div", {})];
   fill(root, h("div", { class: "head" }, h("h1", {}, "Administration"),
     h("div", { class: "actions" },
       h("button", { type: "button", onclick: () => api.pause().then(() => refresh("New executions are refused."), told) }, "Pause admission"),
       h("button", { type: "button", onclick: () => api.resume().then(() => refresh("New executions are admitted."), told) }, "Resume"))),
-    fault, node, h("div", { class: "stacked" }, users, audit));
+    fault, node, h("div", { class: "stacked" }, doctor, users, audit));
 
   async function refresh(text) {
     announce(text);
@@ -22,7 +22,7 @@ export async function adminView(root, { signal }) {
     await nodeSheet(node, signal);
   }
   await nodeSheet(node, signal);
-  await Promise.all([usersSheet(users, signal), auditSheet(audit, signal)]);
+  await Promise.all([doctorSheet(doctor, signal).catch(told), usersSheet(users, signal), auditSheet(audit, signal)]);
   repeat(async () => {
     await nodeSheet(node, signal);
     return false;
@@ -62,6 +62,38 @@ async function nodeSheet(root, signal) {
         [name, [h("span", { class: `status ${check.status === "ok" ? "ok" : "failed"}` }, check.status), h("div", { class: "muted" }, check.message)]]))),
     sheet("This node", facts(figures.filter(([name]) => sum(name) !== undefined).map(([name, title, shown]) => [title, shown(sum(name))])),
       h("p", {}, h("a", { href: "/metrics" }, "All metrics")))));
+}
+
+const verdictStyle = { good: "ok", proven: "ok", harmless: "ok", advice: "stopping", unproven: "stopping", broken: "failed" };
+const verdict = (word) => h("span", { class: `status ${verdictStyle[word] ?? ""}` }, word);
+
+/** What the node's fence stands on now, and what the doctor found when it last ran there. */
+async function doctorSheet(root, signal) {
+  const { host, lastRun } = await api.doctor(signal);
+  const findings = lastRun?.report.findings ?? [];
+  const counted = [...new Set(findings.map((finding) => finding.runtime))].sort().map((runtime) => {
+    const own = findings.filter((finding) => finding.runtime === runtime);
+    const counts = [...new Set(own.map((finding) => finding.verdict))].sort()
+      .map((word) => [verdict(word), ` ${number(own.filter((finding) => finding.verdict === word).length)} `]);
+    return [runtime, counts];
+  });
+  const doubtful = findings.filter((finding) => ["broken", "unproven"].includes(finding.verdict));
+  fill(root, h("section", { class: "sheet", "aria-label": "Doctor" }, h("h2", {}, "Doctor"),
+    table("What this node's host is", [
+      ["Host", (check) => check.subject, "tight"],
+      ["Found", (check) => check.found],
+      ["Verdict", (check) => verdict(check.verdict), "tight"],
+      ["What to do", (check) => check.advice ?? "–", "wide"],
+    ], host).element,
+    lastRun === null
+      ? empty("The doctor has not run here: paddock doctor, with this node's state folder")
+      : [h("div", { class: "body" }, h("p", {}, "Probes of the sandbox, ", time(lastRun.time)), facts(counted)),
+        doubtful.length > 0 && table("Probes in doubt", [
+          ["Probe", (finding) => finding.probe, "tight"],
+          ["Runtime", (finding) => finding.runtime, "tight"],
+          ["Verdict", (finding) => verdict(finding.verdict), "tight"],
+          ["Why", (finding) => finding.advice ?? "–", "wide"],
+        ], doubtful).element]));
 }
 
 async function usersSheet(root, signal) {
