@@ -86,7 +86,7 @@ def measure(options, engine, report):
                 say("no runtime runsc on this Engine: left out")
                 continue
             peers[label] = Peer(script, packages, runtime)
-        for count, rounds in ((1, options.rounds), (AT_ONCE, max(3, options.rounds // 4))):
+        for count, rounds in ((1, max(3, options.rounds // 2)), (AT_ONCE, max(3, options.rounds // 6))):
             sides = {"paddock run": lambda: paddock_runs(options, None, count)}
             if "runsc" in runtimes:
                 sides["paddock run, runsc"] = lambda: paddock_runs(options, "runsc", count)

@@ -1,5 +1,6 @@
 """Fresh sandboxes per second, one after another in each of a few lanes, in slices that take turns."""
 
+import http.client
 import subprocess
 import threading
 import time
@@ -7,11 +8,12 @@ import time
 from .common import AGENT, BUSYBOX, RUN_LIMIT, BenchError, progress
 from .engine import Engine, raw_run
 from .programs import paddock_command
+from .serving import Server
 from .warm import own_spec, raw_launch
 
 LANES = 4
 RAW_NONE, RAW_OWN = "raw calls, NetworkMode none", "raw calls, our own fields and init"
-PADDOCK = "paddock run, a program each"
+PADDOCK, SERVER = "paddock run, a program each", "paddock serve, submitted and waited for"
 
 
 def slice_of(body, seconds):
@@ -48,7 +50,26 @@ def run_paddock(options):
         raise BenchError(f"`paddock run` ended with {done.returncode}: {done.stderr[-300:]!r}")
 
 
+def on_server(server, agent):
+    """A lane with a connection of its own."""
+    def lane(_):
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=RUN_LIMIT)
+
+        def run():
+            done = server.call("POST", "/executions?wait=60", {"agentId": agent, "input": {}}, connection)
+            if done["status"] != "succeeded":
+                raise BenchError(f"an execution ended as {done['status']}: {done['message']}")
+
+        return run
+    return lane
+
+
 def measure(options, engine, report):
+    with Server(options, {"node.slots": str(LANES)}) as server:
+        compare(options, engine, report, server, server.add_agent(BUSYBOX, AGENT))
+
+
+def compare(options, engine, report, server, agent):
     spec = own_spec(options, engine)
 
     def raw(body):
@@ -61,6 +82,7 @@ def measure(options, engine, report):
         RAW_NONE: raw(lambda own: raw_run(own, False)),
         RAW_OWN: raw(lambda own: raw_launch(own, spec)),
         PADDOCK: lambda _: lambda: run_paddock(options),
+        SERVER: on_server(server, agent),
     }
     slices = max(2, options.rate_seconds // 10)
     rates = {side: [] for side in sides}
@@ -70,6 +92,8 @@ def measure(options, engine, report):
             rates[side].append(slice_of(sides[side], options.rate_seconds / slices))
         progress("rate", number + 1, slices)
     rows = report.table(f"fresh sandboxes per second, {LANES} at once", rates, RAW_NONE, unit="/s")
-    report.goal("rate: paddock run, of raw calls with NetworkMode none", rows[PADDOCK]["ratio"], 1.4, at_most=False)
-    own = rows[PADDOCK]["median"] / rows[RAW_OWN]["median"]
-    report.goal("rate: paddock run, of raw calls with our own fields", own, 0.95, at_most=False)
+    for side in (PADDOCK, SERVER):
+        name = "rate: " + side.split(",")[0]
+        report.goal(f"{name}, of raw calls with NetworkMode none", rows[side]["ratio"], 1.4, at_most=False)
+        own = rows[side]["median"] / rows[RAW_OWN]["median"]
+        report.goal(f"{name}, of raw calls with our own fields", own, 0.95, at_most=False)

@@ -16,7 +16,7 @@ from .serving import Server
 PLAIN, HEALTH = "plain Hummingbird route", "GET /health"
 READ, SUBMIT = "GET /executions/{id}", "POST /executions"
 READ_GOAL = 0.5
-CONNECTIONS, SECONDS, ROUNDS = 32, 3, 4
+CONNECTIONS, SECONDS, ROUNDS = 32, 2, 5
 
 
 class PlainServer:

@@ -30,15 +30,10 @@ class Server:
         sets = [word for name, value in words.items() for word in ("--set", f"{name}={value}")]
         self.process = subprocess.Popen(
             [options.paddock, "serve", "--port", "0", *sets], env={**os.environ, "PADDOCK_STATE_DIR": self.state},
-            stdout=subprocess.PIPE, stderr=self.log, text=True)
-        # Printed at the first start only.
-        self.key_file = os.path.join(self.state, "bench.key")
-        if not os.path.exists(self.key_file):
-            with open(self.key_file, "w", encoding="ascii") as file:
-                file.write(self.process.stdout.readline().strip())
-        with open(self.key_file, encoding="ascii") as file:
-            self.key = file.read()
+            stdout=subprocess.DEVNULL, stderr=self.log, text=True)
         self.port = self.wait_for_port()
+        with open(os.path.join(self.state, "first-admin.key"), encoding="ascii") as file:
+            self.key = file.read().strip()
         self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=RUN_LIMIT)
         self.call("PUT", "/users/usr_admin/access",
                   {"executionsPerHour": 1_000_000, "executionsPerDay": 1_000_000, "maxConcurrent": 100_000, "tier": 3})
@@ -50,7 +45,6 @@ class Server:
         self.connection.close()
         self.process.terminate()
         self.process.wait(RUN_LIMIT)
-        self.process.stdout.close()
         self.log.close()
         for image in self.images:
             subprocess.run(["docker", "rmi", "--force", image], stdout=subprocess.DEVNULL)

@@ -41,14 +41,26 @@ public final class MetricRegistry: MetricsFactory {
         var series: [Labels: any MetricSeries] = [:]
     }
 
-    private let families = NIOLockedValueBox<[String: Family]>([:])
+    /// A series as it is asked for. To find it by its name in Prometheus' spelling costs more than to count.
+    private struct Asked: Hashable {
+        let label: String
+        let suffix: String
+        let dimensions: [Labels.Pair]
+    }
+
+    private struct State {
+        var families: [String: Family] = [:]
+        var known: [Asked: any MetricSeries] = [:]
+    }
+
+    private let state = NIOLockedValueBox(State())
 
     public init() {}
 
     /// All metrics as Prometheus reads them, version 0.0.4 of its text format.
     public func text() -> String {
         var text = PrometheusText()
-        for (name, family) in families.withLockedValue({ $0 }).sorted(by: { $0.key < $1.key }) {
+        for (name, family) in state.withLockedValue({ $0.families }).sorted(by: { $0.key < $1.key }) {
             text.add(name, family)
         }
         return text.description
@@ -57,19 +69,26 @@ public final class MetricRegistry: MetricsFactory {
     private func series<Series: MetricSeries>(
         _ kind: Kind, _ label: String, _ suffix: String, _ dimensions: [(String, String)], make: ([Double]) -> Series
     ) -> Series {
+        let asked = Asked(
+            label: label, suffix: suffix, dimensions: dimensions.map { Labels.Pair(name: $0.0, value: $0.1) })
+        if let series = state.withLockedValue({ $0.known[asked] }) as? Series { return series }
         let name = PrometheusText.metricName(label) + suffix
         let labels = Labels(dimensions)
         let known = MetricCatalogue.byLabel[label]
-        return families.withLockedValue { families in
-            var family = families[name] ?? Family(kind: kind, help: known?.help ?? label)
+        return state.withLockedValue { state in
+            var family = state.families[name] ?? Family(kind: kind, help: known?.help ?? label)
             let isNew = family.series[labels] == nil && family.series.count >= Self.seriesLimit
             let place = isNew ? labels.folded : labels
-            if let series = family.series[place] as? Series { return series }
+            if let series = family.series[place] as? Series {
+                if !isNew { state.known[asked] = series }
+                return series
+            }
             let series = make(known?.buckets ?? MetricBuckets.short)
             // Two kinds under one name: the first is the one that is written.
             guard family.kind == kind else { return series }
             family.series[place] = series
-            families[name] = family
+            state.families[name] = family
+            if !isNew { state.known[asked] = series }
             return series
         }
     }

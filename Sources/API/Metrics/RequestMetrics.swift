@@ -20,7 +20,6 @@ public struct RequestMetrics<Context: RequestContext>: RouterMiddleware {
 
     /// Of what was asked for so far: to find them in the registry costs more than the rest of this.
     private let series = NIOLockedValueBox<[Kind: Series]>([:])
-    private let active = Meter(label: "paddock.http.requests.active")
 
     public init() {}
 
@@ -28,6 +27,7 @@ public struct RequestMetrics<Context: RequestContext>: RouterMiddleware {
     public func handle(
         _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {
+        let active = Meter(label: "paddock.http.requests.active")
         active.increment()
         defer { active.decrement() }
         let begin = ContinuousClock.now

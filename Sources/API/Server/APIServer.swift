@@ -45,7 +45,9 @@ public struct APIServer: Service {
         let running = application
         let readiness = services.readiness
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await running.run() }
+            group.addTask {
+                try await withTaskExecutorPreference(EventLoopExecutor.shared) { try await running.run() }
+            }
             group.addTask {
                 // Until the group stops, or the application has ended.
                 try await gracefulShutdown()

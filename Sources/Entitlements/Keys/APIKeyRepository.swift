@@ -114,12 +114,12 @@ public struct APIKeyRepository: Sendable {
     /// - Returns: nil for text that is no key, or one that is unknown, has expired, or was revoked.
     public func authenticate(_ text: String, in executor: some SQLExecutor) async throws -> APIKey? {
         guard let given = APIKeyText(text) else { return nil }
-        let rows = try await executor.query(
+        let found = try await executor.find(
             """
             SELECT \(APIKey.columns), hash, (SELECT role FROM users WHERE users.id = api_keys.user_id) AS user_role
             FROM api_keys WHERE prefix = \(given.prefix)
             """)
-        guard let row = rows.first else { return nil }
+        guard let row = found else { return nil }
         let stored: [UInt8] = try row["hash"]
         let (userRole, now): (Role, Date) = (try row["user_role"], now())
         var key = try APIKey(row)

@@ -31,7 +31,7 @@ public struct UserRepository: Sendable {
     }
 
     public func find(_ id: String, in executor: some SQLExecutor) async throws -> User? {
-        try await executor.query("SELECT \(User.columns) FROM users WHERE id = \(id)").first.map(User.init)
+        try await executor.find("SELECT \(User.columns) FROM users WHERE id = \(id)").map(User.init)
     }
 
     /// By id.

@@ -16,8 +16,9 @@ final class LiveLog: Sendable {
         case left
     }
 
-    /// Bytes of records that are held, beside the last batch. A follower further behind is fed from the store.
-    static let room: Int64 = 1 << 20
+    /// Bytes of records that are held, beside the last batch: what one transaction brings. A follower further behind is fed
+    /// from the store.
+    static let room: Int64 = 2 << 20
 
     private struct State {
         /// One behind the other, the oldest first.

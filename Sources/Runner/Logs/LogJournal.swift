@@ -8,8 +8,12 @@ import Storage
 /// While one transaction is under way, everything that comes waits for the next one, which takes all of it: one
 /// execution's lines are stored at once, a thousand executions' together. What a follower has seen is never lost.
 public final class LogJournal: Sendable {
-    /// Bytes of one execution, as they are stored, that may wait to be. Beyond that its agent waits.
+    /// Bytes of one execution, as they are stored, that may always wait to be. Beyond that its agent waits, unless there is
+    /// room that nobody else needs: the more one transaction takes, the less it costs.
     private static let room: Int64 = 1 << 20
+    private static let mostRoom: Int64 = 2 << 20
+    /// Of all executions.
+    private static let sharedRoom: Int64 = 8 << 20
     /// Bytes of one batch, about: what a reader gets at once.
     private static let batchSize: Int64 = 256 << 10
     private static let longestPause: Duration = .seconds(1)
@@ -44,6 +48,8 @@ public final class LogJournal: Sendable {
 
     private struct State {
         var pending: [ObjectIdentifier: Pending] = [:]
+        /// Of all of them.
+        var bytes: Int64 = 0
         var storer: CheckedContinuation<Void, Never>?
         var isClosed = false
     }
@@ -78,12 +84,17 @@ public final class LogJournal: Sendable {
             }
             let position = pending.batches[pending.batches.count - 1].position
             entry.position.withLockedValue { $0 = position }
+            state.bytes += pending.bytes - (state.pending[key]?.bytes ?? 0)
             state.pending[key] = pending
             defer { state.storer = nil }
-            return (state.storer, pending.bytes > Self.room)
+            return (state.storer, Self.isFull(pending, state))
         }
         storer?.resume()
         if isOver { try await room(entry) }
+    }
+
+    private static func isFull(_ pending: Pending, _ state: State) -> Bool {
+        pending.bytes > (state.bytes > sharedRoom ? room : mostRoom)
     }
 
     private func room(_ entry: Entry) async throws {
@@ -169,6 +180,7 @@ public final class LogJournal: Sendable {
                 taken.append((pending.entry, pending.batches))
                 state.pending[key]?.batches = []
                 state.pending[key]?.bytes = 0
+                state.bytes -= pending.bytes
             }
             return taken
         }
@@ -216,11 +228,12 @@ public final class LogJournal: Sendable {
             // What came meanwhile goes into the next transaction, and those who wait, wait for that too.
             guard error != nil || rest.batches.isEmpty else {
                 // Its writer is one, and there is room now.
-                if rest.bytes > Self.room { return [] }
+                if Self.isFull(rest, state) { return [] }
                 state.pending[key]?.writers = []
                 return rest.writers
             }
             state.pending[key] = nil
+            state.bytes -= rest.bytes
             return rest.waiters + rest.writers
         }
         for waiter in waiters {

@@ -23,7 +23,7 @@ extension SandboxPool {
         public var agents: [String: Bounds] = [:]
         /// Of all agents together.
         public var ceiling = 16
-        /// Of the host's memory, for all that wait: 4 MiB each, and 64 under gVisor.
+        /// Of the host's memory, for all that wait: 6 MiB each, and 24 under gVisor.
         public var memoryMiB = 256
         /// After this time, a launch counts half.
         public var halfLife: Duration = .seconds(300)

@@ -37,6 +37,14 @@ public struct Database: SQLExecutor {
 
     public func query(_ sql: SQL) async throws -> [Row] { try await run(sql).rows }
 
+    public func find(_ sql: SQL) async throws -> Row? {
+        let statement = try Statement(sql, for: driver.dialect)
+        guard statement.onlyReads else { return try await run(sql).rows.first }
+        return try await withSession(.read) { session in
+            try await session.find(statement, timeout: configuration.statementTimeout).rows.first
+        }
+    }
+
     @discardableResult
     public func execute(_ sql: SQL) async throws -> Int { try await run(sql).changes }
 

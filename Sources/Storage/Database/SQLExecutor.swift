@@ -4,6 +4,11 @@ public protocol SQLExecutor: Sendable {
     /// - Throws: ``DatabaseError``, `CancellationError`.
     func query(_ sql: SQL) async throws -> [Row]
 
+    /// The first row of what a statement reads by a key: so little that SQLite does it on the caller's thread, as waking
+    /// another one takes several times as long.
+    /// - Throws: ``DatabaseError``, `CancellationError`.
+    func find(_ sql: SQL) async throws -> Row?
+
     /// Runs a statement.
     /// - Returns: how many rows an `INSERT`, `UPDATE` or `DELETE` has changed; 0 for other statements.
     /// - Throws: ``DatabaseError``, `CancellationError`.
@@ -15,4 +20,8 @@ public protocol SQLExecutor: Sendable {
     /// whole, `body` too.
     /// - Throws: ``DatabaseError``, `CancellationError`, and what `body` throws.
     func forEach(_ sql: SQL, _ body: (Row) async throws -> Void) async throws
+}
+
+extension SQLExecutor {
+    public func find(_ sql: SQL) async throws -> Row? { try await query(sql).first }
 }

@@ -46,6 +46,9 @@ protocol Session: Sendable {
     /// - Returns: what the last one gave.
     func run(_ statements: [Statement], timeout: Duration) async throws -> Outcome
 
+    /// Runs a single statement that reads a row by its key.
+    func find(_ statement: Statement, timeout: Duration) async throws -> Outcome
+
     /// Starts a statement whose rows are taken by ``fetch()``. Nothing else may run until ``endRows()``.
     func start(_ statement: Statement, timeout: Duration) async throws
 
@@ -62,6 +65,12 @@ protocol Session: Sendable {
     /// Holds back every other migration of this database until the transaction ends.
     /// - Returns: the statement that does it; nil where it takes none.
     func lockMigrations() throws -> Statement?
+}
+
+extension Session {
+    func find(_ statement: Statement, timeout: Duration) async throws -> Outcome {
+        try await run([statement], timeout: timeout)
+    }
 }
 
 /// What a statement gave.

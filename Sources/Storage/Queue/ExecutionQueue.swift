@@ -123,8 +123,8 @@ public struct ExecutionQueue: Sendable {
         _ id: String, locked: Bool = false, in executor: some SQLExecutor
     ) async throws -> StoredExecution? {
         let lock: SQL = locked ? "\(.forUpdate)" : ""
-        return try await executor.query("SELECT \(StoredExecution.columns) FROM executions WHERE id = \(id) \(lock)")
-            .first.map(StoredExecution.init)
+        return try await executor.find("SELECT \(StoredExecution.columns) FROM executions WHERE id = \(id) \(lock)")
+            .map(StoredExecution.init)
     }
 
     /// Asks for an execution's end: one that waits ends now, one that somebody holds is to be ended by its holder.

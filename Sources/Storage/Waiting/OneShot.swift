@@ -48,7 +48,9 @@ final class OneShot<Value: Sendable>: Sendable {
     func value(
         until deadline: ContinuousClock.Instant?, isCancellable: Bool = true, late: @escaping @Sendable () -> any Error
     ) async throws -> Value {
-        let wait = deadline.map { Deadlines.shared.add($0) { self.give(.failure(late())) } }
+        let wait = deadline.map { deadline in
+            Deadlines.shared.add(deadline) { self.give(.failure(late())) }
+        }
         defer { if let wait { Deadlines.shared.remove(wait) } }
         return try await withTaskCancellationHandler {
             try await value()

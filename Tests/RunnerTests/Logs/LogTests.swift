@@ -173,20 +173,20 @@ struct LogTests {
                     async let followed = fixture.follow(id)
                     try await Self.write(0..<1000, to: writer)
                     try await cluster.send(how)
-                    let lines = 1000..<60_000
+                    let lines = 1000..<150_000
                     let agent = Task {
                         try await Self.write(lines, to: writer)
                         try await writer.finish(droppedBytes: 0)
                     }
                     // It can have written no more than what may wait, and is still at it.
                     try await eventually { writer.position.offset >= 1 << 18 }
-                    #expect(writer.position.offset < Int64(Self.expected(0..<60_000).count))
+                    #expect(writer.position.offset < Int64(Self.expected(0..<150_000).count))
                     try await cluster.send("start")
                     try await agent.value
                     let records = try await followed
                     #expect(records.isWhole())
-                    #expect(records.bytes() == Self.expected(0..<60_000))
-                    #expect(try await fixture.stored(id).bytes() == Self.expected(0..<60_000))
+                    #expect(records.bytes() == Self.expected(0..<150_000))
+                    #expect(try await fixture.stored(id).bytes() == Self.expected(0..<150_000))
                 }
             }
         }

@@ -121,7 +121,7 @@ struct ConfigurationKey: Sendable {
             about: "sandboxes that are prepared ahead, of all agents; 0 for none"),
         .init(
             name: "pool.memoryMiB", variable: "PADDOCK_POOL_MEMORY_MIB", standard: "256",
-            about: "memory for those that wait: 4 MiB each, and 64 under gVisor"),
+            about: "memory for those that wait: 6 MiB each, and 24 under gVisor"),
         .init(
             name: "pool.agentFloor", variable: "PADDOCK_POOL_AGENT_FLOOR", standard: "0",
             about: "of an agent, at least so many from its first launch on"),

@@ -15,6 +15,7 @@ final class SQLiteSession: Session {
 
     private struct State {
         var isBroken = false
+        var isInTransaction = false
         /// Sent with the commit.
         var notifications: [(channel: String, payload: String)] = []
         /// Of the statement whose rows are being read.
@@ -75,6 +76,8 @@ final class SQLiteSession: Session {
             // Durable when it returns, also when the machine goes down: GRDB's own choice for WAL is not.
             try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
         }
+        // Of the pages that are read, the system has a copy.
+        if access == .read { try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA cache_size = -512") } }
         current.set(nil)
     }
 
@@ -109,6 +112,49 @@ final class SQLiteSession: Session {
         }
     }
 
+    /// Runs on this thread: of what is in the page cache, most is done before another thread would be awake. A disk that
+    /// hangs holds it up: so at least one of the threads that run tasks never comes here.
+    /// - Returns: nil where it has to be ``perform(_:isCancellable:_:)``.
+    private func performHere<Result: Sendable>(
+        _ control: StatementControl, _ operation: (GRDB.Database) throws -> Result
+    ) async throws -> Result? {
+        guard Self.here.take() else { return nil }
+        defer { Self.here.giveBack() }
+        return try await withTaskCancellationHandler {
+            try onThisThread(control, operation)
+        } onCancel: {
+            control.cancel()
+        }
+    }
+
+    private func onThisThread<Result>(
+        _ control: StatementControl, _ operation: (GRDB.Database) throws -> Result
+    ) throws -> Result {
+        try queue.writeWithoutTransaction { [current] db in
+            current.set(control)
+            defer { current.set(nil) }
+            return try operation(db)
+        }
+    }
+
+    /// Threads that run tasks, and may run SQLite.
+    private struct Places: Sendable {
+        private static let count = max(1, ProcessInfo.processInfo.activeProcessorCount - 1)
+        private let taken = NIOLockedValueBox(0)
+
+        func take() -> Bool {
+            taken.withLockedValue { taken in
+                guard taken < Self.count else { return false }
+                taken += 1
+                return true
+            }
+        }
+
+        func giveBack() { taken.withLockedValue { $0 -= 1 } }
+    }
+
+    private static let here = Places()
+
     // MARK: Transactions
 
     func begin(
@@ -116,6 +162,7 @@ final class SQLiteSession: Session {
     ) async throws {
         do {
             try await perform(StatementControl(until: deadline)) { try $0.beginTransaction(.immediate) }
+            state.withLockedValue { $0.isInTransaction = true }
         } catch let error as DatabaseError where error.code == .transactionConflict {
             throw DatabaseError(
                 .databaseBusy, "\(description): another process kept writing until the deadline: try again later",
@@ -129,12 +176,14 @@ final class SQLiteSession: Session {
     func commit(after statements: [Statement], timeout: Duration) async throws {
         if !statements.isEmpty { _ = try await run(statements, timeout: timeout) }
         try await perform(StatementControl(until: .now + timeout), isCancellable: false) { try $0.commit() }
+        state.withLockedValue { $0.isInTransaction = false }
         let sent = takeNotifications()
         for (channel, payload) in sent { hub.publish(.message(payload), to: channel) }
     }
 
     func rollback() async {
         _ = takeNotifications()
+        state.withLockedValue { $0.isInTransaction = false }
         do {
             try await perform(StatementControl(until: .now + .seconds(5)), isCancellable: false) { db in
                 // SQLite itself rolls back after some errors.
@@ -149,7 +198,7 @@ final class SQLiteSession: Session {
 
     func run(_ statements: [Statement], timeout: Duration) async throws -> Outcome {
         let control = StatementControl(statements.count, timeout: timeout)
-        return try await perform(control) { [description] db in
+        let operation: @Sendable (GRDB.Database) throws -> Outcome = { [description] db in
             var last = Outcome()
             for statement in statements {
                 control.next(until: .now + timeout)
@@ -161,7 +210,34 @@ final class SQLiteSession: Session {
             }
             return last
         }
+        // It has the lock already, and the commit is another step: nothing to wait for.
+        if state.withLockedValue({ $0.isInTransaction }) {
+            do {
+                if let outcome = try await performHere(control, operation) { return outcome }
+            } catch {
+                throw SQLiteFailure.translate(error, database: description, control: control)
+            }
+        }
+        return try await perform(control, operation)
     }
+
+    /// What takes longer than ``patience`` is done as everything else.
+    func find(_ statement: Statement, timeout: Duration) async throws -> Outcome {
+        let control = StatementControl(until: .now + Self.patience)
+        do {
+            try Task.checkCancellation()
+            if let outcome = try await performHere(control, { try Self.run(statement, on: $0) }) { return outcome }
+        } catch let error as GRDB.DatabaseError
+            where [.SQLITE_INTERRUPT, .SQLITE_BUSY].contains(error.resultCode) && !control.isCancelled
+        {
+            // Once more, with more time.
+        } catch {
+            throw SQLiteFailure.translate(error, database: description, control: control)
+        }
+        return try await run([statement], timeout: timeout)
+    }
+
+    private static let patience: Duration = .milliseconds(5)
 
     private static func run(_ statement: Statement, on db: GRDB.Database) throws -> Outcome {
         // Long texts are rows of many values, and seldom the same.
