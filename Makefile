@@ -48,10 +48,11 @@ check: ## lint the format, and check which module imports which
 format: ## format the Swift sources in place
 	swift format --in-place --recursive Sources Tests $(wildcard Plugins) Package.swift
 
-bench: ## compare paddock with what one would use instead, on this machine (about 12 minutes)
+bench: ## compare paddock with what one would use instead, on this machine (about 20 minutes)
 	@scripts/setup.sh bench
 	$(RELEASE)
 	swift build -c release --product PlainServer --static-swift-stdlib -Xlinker --strip-all
+	swift build -c release --product AdmissionProgram --static-swift-stdlib -Xlinker --strip-all
 	Benchmarks/run
 
 fuzz: ## fuzz the sandbox init's frame parser, for a bounded time

@@ -190,7 +190,7 @@ let package = Package(
             exclude: ["private-engine.sh"],
             swiftSettings: settings
         ),
-        // Decisions in a process of their own: for tests that kill it, and for Benchmarks/admission.
+        // Decisions in a process of their own: for tests that kill it, and for Benchmarks/run.
         .executableTarget(
             name: "AdmissionProgram",
             dependencies: [

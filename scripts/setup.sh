@@ -41,8 +41,8 @@ readonly TEST_PACKAGES="util-linux procps iproute2 openssl docker-registry postg
 readonly OPTIONAL_PACKAGES="crun runsc chromium"
 # What those Python packages are in; a hash of the list says whether they are up to date.
 readonly PYTHON_PACKAGES=".build/python"
-# wrk makes the load of requests; the peers have Python packages of their own.
-readonly BENCH_PACKAGES="wrk python3-venv"
+# wrk makes the load of requests; the peers have Python packages of their own; decisions are measured on PostgreSQL too.
+readonly BENCH_PACKAGES="wrk python3-venv postgresql"
 readonly FUZZ_PACKAGES="clang-14 libclang-rt-14-dev"
 
 say() { printf 'setup: %s\n' "$*" >&2; }

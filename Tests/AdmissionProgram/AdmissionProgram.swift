@@ -1,3 +1,4 @@
+import DatabaseFixtures
 import Entitlements
 import Foundation
 import Glibc
@@ -9,7 +10,7 @@ import Storage
 /// - `AdmissionProgram flood URL USER AGENT COUNT TASKS` submits that often, and prints how many were admitted.
 /// - `AdmissionProgram churn URL USER AGENT [STEP]` admits, settles and refunds until it is killed, or kills itself at
 ///   that step of its first round.
-/// - `AdmissionProgram bench sqlite|postgres` measures; see Benchmarks/admission.
+/// - `AdmissionProgram bench|queue sqlite|postgres` measures; see Benchmarks/run.
 @main
 enum AdmissionProgram {
     static func main() async throws {
@@ -25,7 +26,12 @@ enum AdmissionProgram {
                 let step = arguments.count == 5 ? Churn.Step(rawValue: arguments[4]) : nil
                 try await Churn(database: $0, user: arguments[2], agent: arguments[3], last: step).run()
             }
-        case ("bench", 2): try await Bench.run(arguments[1])
+        case ("bench", 2):
+            guard let backend = Backend(rawValue: arguments[1]) else { exit(2) }
+            try await Bench.run(backend)
+        case ("queue", 2):
+            guard let backend = Backend(rawValue: arguments[1]) else { exit(2) }
+            try await QueueBench.run(backend)
         default: exit(2)
         }
     }

@@ -26,6 +26,8 @@ struct Bench: Sendable {
         let denied: [Result]
         /// One user.
         let contended: Result
+        /// All admitted, different users, and no commit waits for the disk; empty for SQLite.
+        let unflushed: [Result]
         /// With 1,000 and with 1,000,000 past executions, in turns.
         let small: [Result]
         let large: [Result]
@@ -39,29 +41,58 @@ struct Bench: Sendable {
     let database: Database
     let agent: String
 
-    static func run(_ name: String) async throws {
-        guard let backend = Backend(rawValue: name) else { throw Failure(what: "the backends are sqlite and postgres") }
-        try await backend.withDatabase { small async throws in
-            try await backend.withDatabase { large async throws in
-                let report = try await measure(backend, small, large)
-                let encoder = JSONEncoder()
-                encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-                print(String(decoding: try encoder.encode(report), as: UTF8.self))
+    static func run(_ backend: Backend) async throws {
+        let report =
+            switch backend {
+            case .sqlite:
+                try await backend.withDatabase { small async throws in
+                    try await backend.withDatabase { try await measure(backend, small, $0) }
+                }
+            case .postgres: try await measureOnPostgres()
+            }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        print(String(decoding: try encoder.encode(report), as: UTF8.self))
+    }
+
+    private static func measureOnPostgres() async throws -> Report {
+        try await PrivateCluster.with(.durable) { cluster async throws in
+            try await cluster.withNewDatabase { small async throws in
+                try await cluster.withNewDatabase { large async throws in
+                    let url = cluster.url(database: small)
+                    let unflushed = url + "&options=-csynchronous_commit%3Doff"
+                    return try await open(url) { small async throws in
+                        try await open(cluster.url(database: large)) {
+                            try await measure(.postgres, small, $0, unflushed: unflushed)
+                        }
+                    }
+                }
             }
         }
     }
 
-    private static func measure(_ backend: Backend, _ one: Database, _ other: Database) async throws -> Report {
-        let decisions = backend == .sqlite ? 1_500 : 6_000
+    private static func open<Result>(_ url: String, _ body: (Database) async throws -> Result) async throws -> Result {
+        try await DatabaseLocation(url: url, stateFolder: "/").withDatabase { try await body($0) }
+    }
+
+    private static func measure(
+        _ backend: Backend, _ one: Database, _ other: Database, unflushed: String? = nil
+    ) async throws -> Report {
+        let decisions = backend == .sqlite ? 1_500 : 8_000
         let small = try await prepared(one, past: 1_000)
         say("\(backend.rawValue): 1,000 past executions are there")
         _ = try await small.measure(tasks: 8, decisions: decisions / 3)
-        var (admitted, denied) = ([Result](), [Result]())
-        for tasks in [1, 8, 64] {
-            admitted.append(try await small.measure(tasks: tasks, decisions: tasks == 1 ? decisions / 3 : decisions))
+        let admitted = try await small.measureAdmitted(decisions)
+        var quick: [Result] = []
+        if let unflushed {
+            say("no commit waits for the disk")
+            quick = try await open(unflushed) {
+                try await Bench(database: $0, agent: small.agent).measureAdmitted(decisions)
+            }
         }
         let contended = try await small.measure(tasks: 8, decisions: decisions / 3, users: 1)
         try await small.closeQuota()
+        var denied: [Result] = []
         for tasks in [1, 8, 64] {
             denied.append(
                 try await small.measure(tasks: tasks, decisions: decisions, isAdmitted: false))
@@ -76,7 +107,8 @@ struct Bench: Sendable {
             many.append(try await large.measure(tasks: 8, decisions: decisions / 2))
         }
         return Report(
-            backend: backend.rawValue, admitted: admitted, denied: denied, contended: contended, small: few,
+            backend: backend.rawValue, admitted: admitted, denied: denied, contended: contended, unflushed: quick,
+            small: few,
             large: many, ratio: median(many.map(\.p50Ms)) / median(few.map(\.p50Ms)))
     }
 
@@ -139,6 +171,14 @@ struct Bench: Sendable {
 
     // MARK: Measuring
 
+    private func measureAdmitted(_ decisions: Int) async throws -> [Result] {
+        var results: [Result] = []
+        for tasks in [1, 8, 64] {
+            results.append(try await measure(tasks: tasks, decisions: tasks == 1 ? decisions / 3 : decisions))
+        }
+        return results
+    }
+
     private func measure(
         tasks: Int, decisions: Int, users: Int = userCount, isAdmitted: Bool = true
     ) async throws -> Result {
@@ -191,7 +231,7 @@ struct Bench: Sendable {
 
     private static func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 
-    private static func say(_ text: String) { FileHandle.standardError.write(Data("bench: \(text)\n".utf8)) }
+    static func say(_ text: String) { FileHandle.standardError.write(Data("bench: \(text)\n".utf8)) }
 }
 
 extension Duration {

@@ -25,9 +25,7 @@ package enum Backend: String, CaseIterable, Sendable {
             return try await withTemporaryFolder { try await body(DatabaseLocation(url: nil, stateFolder: $0)) }
         case .postgres:
             let cluster = try await PrivateCluster.shared.value
-            return try await cluster.withNewDatabase { name in
-                try await body(DatabaseLocation(url: cluster.url(database: name), stateFolder: "/"))
-            }
+            return try await cluster.withNewLocation(body)
         }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+package import Storage
 
 /// A PostgreSQL server of the tests' own, on a unix socket in a temporary folder; `private-cluster.sh` owns it.
 package final class PrivateCluster: Sendable {
@@ -13,11 +14,21 @@ package final class PrivateCluster: Sendable {
     /// Of all tests that only want a server, for as long as the process lives.
     package static let shared = Task { try await started() }
 
-    private static func started(tls: Bool = false, in folder: String? = nil) async throws -> PrivateCluster {
+    /// What it is for.
+    package enum Kind: String, Sendable {
+        /// Quick: what it has committed is lost when the machine goes down.
+        case plain = ""
+        /// Quick, and listens on the loopback interface, with TLS.
+        case tls
+        /// As PostgreSQL comes: a commit waits for the disk.
+        case durable
+    }
+
+    private static func started(_ kind: Kind = .plain, in folder: String? = nil) async throws -> PrivateCluster {
         let folder = folder ?? "/tmp/paddock-postgres-\(UInt64.random(in: 0...UInt64.max))"
         let path = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "private-cluster.sh").path
         let cluster = PrivateCluster(
-            folder: folder, script: try await ServerScript(path, [folder] + (tls ? ["tls"] : [])))
+            folder: folder, script: try await ServerScript(path, [folder, kind.rawValue]))
         try await cluster.send("start")
         return cluster
     }
@@ -25,9 +36,9 @@ package final class PrivateCluster: Sendable {
     /// A server that the test may stop, kill and hang.
     /// - Parameter folder: not there yet; nil for one of its own.
     package static func with<Result>(
-        tls: Bool = false, in folder: String? = nil, _ body: (PrivateCluster) async throws -> Result
+        _ kind: Kind = .plain, in folder: String? = nil, _ body: (PrivateCluster) async throws -> Result
     ) async throws -> Result {
-        let cluster = try await started(tls: tls, in: folder)
+        let cluster = try await started(kind, in: folder)
         do {
             let result = try await body(cluster)
             await cluster.script.end()
@@ -50,6 +61,11 @@ package final class PrivateCluster: Sendable {
             _ = try? await send("drop \(name)")
             throw error
         }
+    }
+
+    /// Where a database of the test's own is.
+    package func withNewLocation<Result>(_ body: (DatabaseLocation) async throws -> Result) async throws -> Result {
+        try await withNewDatabase { try await body(DatabaseLocation(url: url(database: $0), stateFolder: "/")) }
     }
 
     /// - Parameter name: letters, digits and underscores.

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Runs a PostgreSQL server of our own for the tests, and does to it what they ask for.
 #
-#   private-cluster.sh FOLDER [tls]
+#   private-cluster.sh FOLDER [tls|durable]
 #
 # FOLDER is made, and holds the data and the server's socket. With `tls` the server also listens on 127.0.0.1, with a
-# certificate in FOLDER/ca.crt. One command a line on stdin, one answer a line on stdout, `ok` and maybe a value or
-# `failed` and a reason:
+# certificate in FOLDER/ca.crt; with `durable` a commit waits for the disk, and all else is as PostgreSQL comes, for
+# benchmarks. One command a line on stdin, one answer a line on stdout, `ok` and maybe a value or `failed` and a reason:
 #
 #   start    stop    kill (all its processes, SIGKILL)    hang (SIGSTOP)    resume (SIGCONT)    port
 #   create NAME    drop NAME    password WORD (of the user paddock)
@@ -16,7 +16,7 @@
 set -uo pipefail
 
 FOLDER=$1
-readonly TLS=${2:-}
+readonly KIND=${2:-}
 readonly DATA=$FOLDER/data
 readonly SERVER_LOG=$FOLDER/server.log
 SERVER=
@@ -69,16 +69,15 @@ make_cluster() {
     chmod 755 "$FOLDER"
     "${AS[@]}" "$BIN/initdb" --pgdata="$DATA" --username=paddock --auth=trust --encoding=UTF8 --locale=C --no-sync \
         >"$SERVER_LOG" 2>&1 || return
-    # A killed process loses nothing that it has written; only a machine that goes down does.
     cat >>"$DATA/postgresql.conf" <<CONF
 listen_addresses = ''
 unix_socket_directories = '$FOLDER'
-fsync = off
-shared_buffers = 16MB
 max_connections = 300
 log_statement = none
 CONF
-    [ -z "$TLS" ] || make_tls
+    # A killed process loses nothing that it has written; only a machine that goes down does.
+    [ "$KIND" = durable ] || printf 'fsync = off\nshared_buffers = 16MB\n' >>"$DATA/postgresql.conf"
+    [ "$KIND" != tls ] || make_tls
 }
 
 make_tls() {
@@ -100,7 +99,7 @@ make_tls() {
 start() {
     local deadline attempt
     for attempt in 1 2 3 4 5 6 7 8 9 10; do
-        [ -z "$TLS" ] || [ "$PORT" != 5432 ] || PORT=$((20000 + RANDOM % 12000))
+        [ "$KIND" != tls ] || [ "$PORT" != 5432 ] || PORT=$((20000 + RANDOM % 12000))
         "${AS[@]}" "$BIN/postgres" -D "$DATA" -p "$PORT" </dev/null >>"$SERVER_LOG" 2>&1 &
         SERVER=$!
         deadline=$((SECONDS + 30))

@@ -1,7 +1,14 @@
 """Many followers of logs at once: one task and one connection each, spoken to in plain HTTP."""
 
 import asyncio
+import concurrent.futures
 import json
+
+
+def run(coroutine):
+    """In a thread of its own: the browser's driver has a loop in this one."""
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 class Cut(Exception):

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from conftest import DESCRIPTORS, create_agent, serving, until
-from followers import Cut, events, follow, text
+from followers import Cut, events, follow, run, text
 
 pytestmark = pytest.mark.skipif(DESCRIPTORS < 4096, reason=f"only {DESCRIPTORS} files may be open here")
 
@@ -32,7 +32,7 @@ def test_a_thousand_follow_one_execution_and_each_gets_every_byte_once(server, a
             follow(server, admin.key, execution, "text/event-stream" if number % 10 == 0 else "text/plain")
             for number in range(1000)))
 
-    bodies = asyncio.run(all_of_them())
+    bodies = run(all_of_them())
     assert {body for number, body in enumerate(bodies) if number % 10} == {expected(60).encode()}
     for body in bodies[::10]:
         seen = events(body)
@@ -47,7 +47,7 @@ def test_two_hundred_follow_fifty_executions_from_the_queue_on(server, admin, ag
     async def all_of_them():
         return await asyncio.gather(*(follow(server, admin.key, execution) for execution in executions for _ in range(4)))
 
-    bodies = asyncio.run(all_of_them())
+    bodies = run(all_of_them())
     for index, body in enumerate(bodies):
         assert body.decode() == f"this is {index // 4}\n" + expected(20)
 
@@ -69,7 +69,7 @@ def test_those_that_do_not_read_are_cut_and_cost_nothing_to_the_others(image):
         whole = expected(60_000, 250)
         before = metric(admin, "process_resident_memory_bytes")
         # Who reads gets all of it meanwhile.
-        assert asyncio.run(follow(server, admin.key, execution)).decode() == whole
+        assert run(follow(server, admin.key, execution)).decode() == whole
         assert admin.wait(execution)["status"] == "succeeded"
         until(lambda: metric(admin, "paddock_log_followers") == 0, "those that do not read are given up")
         # Less than if each of them had its log in memory.
@@ -103,7 +103,7 @@ def test_a_server_that_stops_ends_streams_properly_and_they_go_on_after_it(image
             return await asyncio.gather(*streams)
 
         # Each has an end: no exception.
-        parts = [events(body) for body in asyncio.run(until_it_stops())]
+        parts = [events(body) for body in run(until_it_stops())]
         assert server.process.returncode == 0
         assert all(seen[-1][1] != "end" for seen in parts)
         server.start()
@@ -112,7 +112,7 @@ def test_a_server_that_stops_ends_streams_properly_and_they_go_on_after_it(image
             return await asyncio.gather(*(
                 follow(server, admin.key, execution, "text/event-stream", last=seen[-1][0]) for seen in parts))
 
-        for first, body in zip(parts, asyncio.run(the_rest())):
+        for first, body in zip(parts, run(the_rest())):
             rest = events(body)
             assert text(first) and text(first) + text(rest) == expected(150)
             assert rest[-1][1] == "end" and rest[-1][2]["status"] == "succeeded"
@@ -134,7 +134,7 @@ def test_a_user_has_so_many_logs_open_and_no_more(image):
             await asyncio.to_thread(admin.post, f"/api/v1/executions/{execution}/cancel", json={"graceSeconds": 0})
             assert await asyncio.gather(*streams) == [b"here\n"] * 3
 
-        asyncio.run(three())
+        run(three())
         # A head has no log.
         for _ in range(5):
             admin.head(path)

@@ -26,7 +26,10 @@ struct RemoteExecution: Sendable {
     /// One line for people.
     var summary: String {
         var parts = [status.rawValue]
-        if status != .succeeded, let message = document["message"]?.text { parts[0] += ": \(message)" }
+        if status != .succeeded, let message = document["message"]?.text {
+            // "canceled: WHY" says it already.
+            parts[0] = message.hasPrefix(status.rawValue) ? message : "\(parts[0]): \(message)"
+        }
         if let usage = document["usage"], let wall = usage["wallMs"]?.number, wall > 0 {
             parts.append("\(Self.seconds(wall)) wall")
             if let cpu = usage["cpuMs"]?.number { parts.append("\(Self.seconds(cpu)) CPU") }

@@ -102,7 +102,9 @@ public final class LogRepository: Sendable {
     func records(of execution: ExecutionID, from offset: Int64) async throws -> [LogRecord] {
         var records: [LogRecord] = []
         var end = offset
-        for record in try await batches(of: execution, from: offset).flatMap(\.records) {
+        for record in try await batches(of: execution, from: offset).lazy.flatMap(\.records) {
+            // A batch can be larger. What a reader that does not read holds is no more than this.
+            guard end - offset < Self.readSize || records.isEmpty else { break }
             if record.offset > end {
                 records.append(.gap(from: end, to: record.offset, sequence: record.sequence - 1, time: record.time))
                 end = record.offset

@@ -1,9 +1,9 @@
 import DatabaseFixtures
 import Foundation
-import Storage
 import Testing
 
 @testable import Entitlements
+@testable import Storage
 
 @Suite("Query plans")
 struct PlanTests {
@@ -23,10 +23,21 @@ struct PlanTests {
                 SELECT 'exe_' || CAST(i AS TEXT), 'usr_' || CAST(i % 100 AS TEXT), \(world.agent.id), 1, i, 0, \(false),
                     0, 0, 0, 0, 0, i, \(false), 0 FROM numbers
                 """)
+            try await world.database.execute(
+                """
+                WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
+                INSERT INTO executions (id, user_id, agent_id, state, priority, turn, request, ending, created_at,
+                    finished_at, deadline, fence)
+                SELECT 'exe_' || CAST(i AS TEXT), 'usr_' || CAST(i % 100 AS TEXT), \(world.agent.id), 'succeeded', 0,
+                    i / 100, '{}', '{}', i, i, i, 1 FROM numbers
+                """)
             try await world.database.execute("ANALYZE")
             let agent = try #require(try await world.agents.find(world.agent.id, in: world.database))
+            let submission = ExecutionQueue.Submission(
+                id: "exe_new", userID: "usr_7", agentID: agent.id, request: "{}", patience: .seconds(60))
             let statements = [
                 Facts.snapshot(world.request()), Facts.counts(of: agent, since: world.clock.now - 3600),
+                ExecutionQueue.insertion(submission),
             ]
             for statement in statements {
                 let explain: SQL = backend == .sqlite ? "EXPLAIN QUERY PLAN" : "EXPLAIN"

@@ -125,7 +125,7 @@ struct ClientServerTests {
         try await ServerFixture.with { fixture in
             let id = try await fixture.submit("sleep 8; exit 3")
             let waiter = try fixture.paddock("wait", id)
-            try await Task.sleep(for: .milliseconds(500))
+            try await fixture.waitForRequest()
             try await fixture.kill()
             try await Task.sleep(for: .milliseconds(500))
             try await fixture.start()

@@ -98,6 +98,15 @@ final class ServerFixture: Sendable {
         _ = try? await program.exitCode()
     }
 
+    /// Waits until somebody has a request that is not answered, beside this question itself.
+    func waitForRequest() async throws {
+        while true {
+            let curl = try Program("/usr/bin/curl", ["--silent", url + "/metrics"])
+            try await curl.exitCode()
+            if curl.stdout.contains("\npaddock_http_requests_active 2") { return }
+        }
+    }
+
     func server() throws -> Server { try Server(environment: environment) }
 
     private func createAgent(_ image: String) async throws {

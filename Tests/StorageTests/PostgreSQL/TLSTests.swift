@@ -21,7 +21,7 @@ struct TLSTests {
 
     @Test("answers of every size come whole")
     func sizes() async throws {
-        try await PrivateCluster.with(tls: true) { cluster in
+        try await PrivateCluster.with(.tls) { cluster in
             try await cluster.send("password hush")
             let port = try await cluster.send("port")
             let url = "postgresql://paddock:hush@localhost:\(port)/postgres?hostaddr=127.0.0.1&sslmode=require"
@@ -37,7 +37,7 @@ struct TLSTests {
 
     @Test("the URL's parameters decide what is accepted")
     func parameters() async throws {
-        try await PrivateCluster.with(tls: true) { cluster in
+        try await PrivateCluster.with(.tls) { cluster in
             try await cluster.send("password hush")
             let port = try await cluster.send("port")
             let authority = "\(cluster.folder)/ca.crt"
