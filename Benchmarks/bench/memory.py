@@ -1,5 +1,6 @@
 """What a server's memory is taken by, and whether many executions leave anything behind."""
 
+import http.client
 import statistics
 import threading
 import time
@@ -13,7 +14,7 @@ FOLLOWERS, RUNNING = 500, 64
 LANES = 8
 # What the slope may be for each execution. Noise of the allocator is far below, anything that is kept far above.
 SLOPE_GOAL_KIB = 1
-TICK = ["sh", "-c", "while true; do date; sleep 0.2; done"]
+TICK = ["sh", "-c", "while true; do date; sleep 1; done"]
 
 
 def settled(server):
@@ -29,7 +30,7 @@ def settled(server):
 
 
 def of_followers(options):
-    """KiB for each of many followers of one execution that writes five lines a second."""
+    """KiB for each of many followers of one execution that writes a line a second."""
     with Server(options) as server:
         agent = server.add_agent(BUSYBOX, TICK)
         execution = server.submit(agent)
@@ -50,7 +51,7 @@ def of_followers(options):
 
 
 def of_executions(options):
-    """KiB for each of many executions that run, and write five lines a second."""
+    """KiB for each of many executions that run, and write a line a second."""
     with Server(options, {"node.slots": str(RUNNING), "pool.ceiling": "0"}) as server:
         agent = server.add_agent(BUSYBOX, TICK)
 
@@ -109,7 +110,6 @@ def many(options, count):
         lock, left, failures = threading.Lock(), [count], []
 
         def lane():
-            import http.client
             connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=RUN_LIMIT)
             try:
                 while not failures:

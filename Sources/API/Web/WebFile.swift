@@ -3,10 +3,8 @@ import Foundation
 
 /// A file of the web page, or the OpenAPI document, as it is served.
 struct WebFile: Sendable {
-    let bytes: [UInt8]
     let contentType: String
-    /// Strong: a hash of the bytes, in quotes.
-    let entityTag: String
+    private let base64: String
 
     /// Of every page: scripts, styles and images of this server, and its API. Nothing inline, nothing from elsewhere, in
     /// nobody's frame.
@@ -19,9 +17,16 @@ struct WebFile: Sendable {
         uniqueKeysWithValues: embeddedFiles.map { (servedPath($0.path), WebFile($0.path, base64: $0.base64)) })
 
     private init(_ path: String, base64: String) {
-        bytes = Data(base64Encoded: base64).map { [UInt8]($0) } ?? []
         contentType = Self.contentType(path)
-        entityTag = "\"" + Data(SHA256.hash(data: bytes)).base64EncodedString().prefix(22) + "\""
+        self.base64 = base64
+    }
+
+    /// Decoded each time: a server that nobody looks at with a browser has none of it in memory.
+    var bytes: [UInt8] { Data(base64Encoded: base64).map { [UInt8]($0) } ?? [] }
+
+    /// Strong: a hash of the bytes, in quotes.
+    static func entityTag(of bytes: [UInt8]) -> String {
+        "\"" + Data(SHA256.hash(data: bytes)).base64EncodedString().prefix(22) + "\""
     }
 
     private static func servedPath(_ path: String) -> String {
