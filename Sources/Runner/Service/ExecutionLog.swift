@@ -55,7 +55,15 @@ public struct ExecutionLog: Sendable {
         while true {
             let watcher = watch.add(id.description) { inbox.add($0) }
             defer { watch.remove(watcher, of: id.description) }
-            switch try await follow(&position, &known, inbox, body) {
+            let round: Round
+            do {
+                round = try await follow(&position, &known, inbox, body)
+            } catch let error as DatabaseError where error.mayPass {
+                // It goes on from where it is when the database does.
+                try await body(.tick)
+                round = .later
+            }
+            switch round {
             case .over: return
             case .again: continue
             // Written by another node, or by one that has gone: whoever goes on with it writes anew.
