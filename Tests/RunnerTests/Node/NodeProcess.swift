@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import NIOConcurrencyHelpers
+import Testing
 
 /// A `NodeProgram` that a test has started.
 final class NodeProcess: Sendable {
@@ -10,7 +11,8 @@ final class NodeProcess: Sendable {
 
     var id: pid_t { process.processIdentifier }
     /// After ``end()``: the exit code, or the number of the signal.
-    var status: Int32 { process.terminationStatus }
+    var status: Int32 { ended.withLockedValue { $0 } ?? -1 }
+    private let ended = NIOLockedValueBox<Int32?>(nil)
 
     init(_ arguments: [String], _ environment: [String: String]) throws {
         log = URL(filePath: "/tmp/paddock-node-\(UInt64.random(in: 0...UInt64.max)).log")
@@ -29,14 +31,33 @@ final class NodeProcess: Sendable {
 
     func signal(_ number: Int32) { if process.isRunning { _ = kill(id, number) } }
 
+    /// Longest that a node may take to end, on a machine that is very busy.
+    private static let limit: Duration = .seconds(120)
+
     /// Waits until it has ended.
     func end() async {
-        await withCheckedContinuation { continuation in
-            Thread.detachNewThread { [process] in
-                process.waitUntilExit()
-                continuation.resume()
+        let deadline = ContinuousClock.now + Self.limit
+        while ended.withLockedValue({ $0 }) == nil {
+            ended.withLockedValue { $0 = exitStatus }
+            if .now > deadline {
+                let said = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
+                Issue.record("node \(id) did not end within \(Self.limit); it said last: \(said.suffix(2000))")
+                _ = kill(id, SIGKILL)
+                return
             }
+            try? await Task.sleep(for: .milliseconds(10))
         }
+    }
+
+    /// nil while it runs. Read from the kernel: Foundation does not always notice the end of one of many processes.
+    private var exitStatus: Int32? {
+        guard process.isRunning else { return process.terminationStatus }
+        // proc(5): behind the name in parentheses the state is the first field, and the wait status the last.
+        guard let line = try? String(contentsOfFile: "/proc/\(id)/stat", encoding: .utf8),
+            let fields = line.split(separator: ")").last?.split(whereSeparator: \.isWhitespace),
+            fields.first == "Z", let status = fields.last.flatMap({ Int32($0) })
+        else { return nil }
+        return status & 0x7F == 0 ? status >> 8 & 0xFF : status & 0x7F
     }
 
     /// Kills it as a crash would, and waits until it has gone.
