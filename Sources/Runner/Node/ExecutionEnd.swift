@@ -10,7 +10,7 @@ enum ExecutionEnd {
     ///   - execution: as it was before its end.
     ///   - ended: its document; nil for one whose request cannot be read.
     ///   - usage: nil when no code of the agent's has run.
-    ///   - receipt: nil where no runner has brought it to its end.
+    ///   - receipt: nil where no runner has brought it to its end. One that cannot be made does not keep it from ending.
     ///   - actor: who ended it: a node, a user.
     static func record(
         _ execution: StoredExecution, _ ended: Execution?, usage: StoredUsage? = nil, receipt: ReceiptDraft? = nil,
@@ -24,8 +24,7 @@ enum ExecutionEnd {
             "reason": ended?.reason.map { .string($0.rawValue) } ?? .null,
             "exitCode": ended?.exitCode.map { .integer(Int64($0)) } ?? .null,
         ])
-        if let ended {
-            let receipt = try receipt ?? ReceiptDraft(of: ended, before: execution)
+        if let ended, let receipt = try? receipt ?? ReceiptDraft(of: ended, before: execution) {
             try await StoredReceipt.store(receipt, of: execution.id, in: transaction)
         }
         try await SecretBox.remove(execution.id, in: transaction)

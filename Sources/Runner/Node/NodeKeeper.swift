@@ -34,11 +34,21 @@ struct NodeKeeper: ExecutionKeeper {
     func hasEnded(_ finished: FinishedExecution) async throws {
         try await log.finish(droppedBytes: finished.droppedLogBytes)
         reached(.logFinished)
-        let receipt = try ReceiptDraft(
-            of: finished.execution, input: request.input,
-            log: hashing?.digest.log(droppedBytes: finished.droppedLogBytes), policy: finished.policy)
-        try await store.finish(lease, finished.execution, receipt: receipt)
+        try await store.finish(lease, finished.execution, receipt: receipt(of: finished))
         reached(.endingWritten)
+    }
+
+    private func receipt(of finished: FinishedExecution) -> ReceiptDraft? {
+        do {
+            return try ReceiptDraft(
+                of: finished.execution, input: request.input,
+                log: hashing?.digest.log(droppedBytes: finished.droppedLogBytes), policy: finished.policy)
+        } catch {
+            // How it ended must be known all the same.
+            store.logger.error(
+                "an execution has no receipt", metadata: ["execution": "\(lease.executionID)", "error": "\(error)"])
+            return nil
+        }
     }
 
     func recovering() -> any LogSink { RecoveredLog(log, passingTo: hashing ?? log) }

@@ -303,7 +303,9 @@ public final class ExecutionService: Sendable {
             // First this: it may be signed between the two.
             let isDue = try await StoredReceipt.isDue(execution, in: database)
             if let receipt = try await StoredReceipt.find(execution, in: database) { return receipt }
-            guard isDue else { throw Refusal(.notFound, "there is no receipt of \(id): its request could not be read") }
+            guard isDue else {
+                throw Refusal(.notFound, "no receipt could be made of \(id): its request could not be read")
+            }
             guard .now < deadline else {
                 throw Refusal(
                     .conflict, "the receipt of \(id) is not signed yet: a node does so in a moment, ask again")

@@ -50,6 +50,21 @@ struct NodeTests {
         }
     }
 
+    @Test("ends what no receipt can be made of", .timeLimit(.minutes(2)))
+    func withoutReceipt() async throws {
+        try await NodeFixture.with(.sqlite) { fixture in
+            try await fixture.withNode { _ in
+                var ticket = try fixture.ticket("echo done")
+                // The API takes none such.
+                ticket.input = "no JSON"
+                let id = try await fixture.submit(ticket)
+                #expect(try await fixture.ended(id)["status"] as? String == "succeeded")
+                #expect(try await !StoredReceipt.isDue(id, in: fixture.database))
+                #expect(try await StoredReceipt.find(id, in: fixture.database) == nil)
+            }
+        }
+    }
+
     @Test("gives an agent its secrets as files", .timeLimit(.minutes(2)), arguments: Backend.allCases)
     func secrets(backend: Backend) async throws {
         try await NodeFixture.with(backend) { fixture in
