@@ -59,7 +59,7 @@ public final class LogHub: Sendable {
     public func write(
         _ lease: ExecutionQueue.Lease, of execution: ExecutionID, isNew: Bool = false
     ) async throws -> LogWriter {
-        let position = isNew ? LogPosition() : try await repository.position(of: execution)
+        let position = isNew ? LogPosition() : try await repository.settledPosition(of: execution)
         let live = logs.withLockedValue { logs in
             prune(&logs)
             // Those who followed before it began go on with what is written.

@@ -82,19 +82,27 @@ public final class LogRepository: Sendable {
 
     // MARK: Reading
 
-    /// Where the log ends.
+    /// Where the stored log ends.
     public func position(of execution: ExecutionID) async throws -> LogPosition {
+        try await database.query(Self.lastPosition(of: execution)).first.map(LogPosition.init) ?? LogPosition()
+    }
+
+    /// Where the log ends, for whoever goes on with it: the last batch of a node that died may still be under way.
+    func settledPosition(of execution: ExecutionID) async throws -> LogPosition {
         let rows = try await database.transaction(isolation: .readCommitted) { transaction in
-            // The last batch of a node that died may still be under way: it holds this row until it is stored or not.
-            _ = try await transaction.query(
+            // That batch holds this row until it is stored or not.
+            try transaction.executeLater(
                 "SELECT id FROM executions WHERE id = \(execution.description) \(.forUpdate)")
-            return try await transaction.query(
-                """
-                SELECT end_offset, next_sequence, stdout_bytes, stderr_bytes FROM log_batches
-                WHERE \(Self.isLog(execution.description)) ORDER BY first_offset DESC LIMIT 1
-                """)
+            return try await transaction.query(Self.lastPosition(of: execution))
         }
         return try rows.first.map(LogPosition.init) ?? LogPosition()
+    }
+
+    private static func lastPosition(of execution: ExecutionID) -> SQL {
+        """
+        SELECT end_offset, next_sequence, stdout_bytes, stderr_bytes FROM log_batches
+        WHERE \(isLog(execution.description)) ORDER BY first_offset DESC LIMIT 1
+        """
     }
 
     /// The records from the offset on, about 256 KiB of them; what is missing before or between them is a gap.
