@@ -321,15 +321,18 @@ public final class Node: Sendable {
             logger.info("removing a sandbox without an owner", metadata: ["execution": "\(sandbox.execution)"])
             await host.remove(sandbox)
         }
-        let prepared = try await host.ownerlessPrepared()
-        if !prepared.isEmpty {
-            let launched = try await store.held().compactMap { try $0.launch?.containerID }
-            for id in prepared where !launched.contains(id) { await host.removeContainer(id) }
-        }
+        try await removeOwnerlessPrepared()
         // What else an earlier life has left: its file, its sockets.
         for failure in try await host.reap().failed {
             logger.warning("a container without an owner was not removed", metadata: ["error": "\(failure)"])
         }
+    }
+
+    private func removeOwnerlessPrepared() async throws {
+        let prepared = try await host.ownerlessPrepared()
+        if prepared.isEmpty { return }
+        let launched = try await store.held().compactMap { try $0.launch?.containerID }
+        for id in prepared where !launched.contains(id) { await host.removeContainer(id) }
     }
 
     private func listen(_ channel: StaticString, _ heard: @escaping @Sendable (String) async -> Void) async {
@@ -349,11 +352,16 @@ public final class Node: Sendable {
 
     // MARK: Stopping
 
-    /// Removes what earlier lives have left in the state folder, which was in use until what was taken over had ended.
+    /// Removes what earlier lives have left in the state folder, which was in use until what was taken over had ended;
+    /// and sandboxes prepared ahead that came to be after the last look: the Engine goes on with what it was asked for
+    /// when the process that asked has died.
     private func cleanUp() async {
         if state.withLockedValue({ $0.leavesAtOnce }) { return }
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { _ = try? await self.host.reap() }
+            group.addTask {
+                try? await self.removeOwnerlessPrepared()
+                _ = try? await self.host.reap()
+            }
             group.addTask { try? await Task.sleep(for: Self.flushLimit) }
             await group.next()
             group.cancelAll()
