@@ -5,8 +5,6 @@ PADDOCK := .build/release/paddock
 # Names that nobody looks up are left out: the program has 5 MiB less in memory.
 RELEASE := swift build -c release --static-swift-stdlib -Xlinker --strip-all -Xlinker --no-export-dynamic --product paddock
 
-TEST_WEB := PYTHONDONTWRITEBYTECODE=1 .build/python/bin/python -m pytest Tests/Web
-
 # The tests of a node whose process, Engine, database or disk fails.
 FAULTS := RunnerTests\.(CrashPoint|EngineFault|DatabaseFault|Stop|TwoNode)Tests
 
@@ -26,12 +24,10 @@ test: ## do the set-up, start an Engine where none answers, and run every test
 	@python3 scripts/check-links.py
 	@echo 'test: building (several minutes the first time)' >&2
 	swift build --build-tests
-	python3 Tests/SandboxInit/test_sandbox_init.py
-	scripts/swift-test.sh
-	PADDOCK_EXAMPLES=4 $(TEST_WEB) -m 'not slow'
+	@scripts/test.sh
 
 test-web: ## after make test: the tests of the HTTP API and the web page again, the slow ones too, with more examples
-	PADDOCK_EXAMPLES=25 $(TEST_WEB)
+	PYTHONDONTWRITEBYTECODE=1 PADDOCK_EXAMPLES=25 .build/python/bin/python -m pytest Tests/Web
 
 soak: ## kill nodes 200 times at random on each database, and repeat the tests of every fault
 	@scripts/setup.sh test
