@@ -17,7 +17,7 @@ struct AgentsCommand: AsyncParsableCommand {
     )
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the agents.")
+        static let configuration = CommandConfiguration(commandName: "list", abstract: "List the agents.")
 
         @Option(help: "Only those of this category.")
         var category: AgentCategory?
@@ -49,7 +49,7 @@ struct AgentsCommand: AsyncParsableCommand {
     }
 
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show an agent, as JSON.")
+        static let configuration = CommandConfiguration(commandName: "show", abstract: "Show an agent, as JSON.")
 
         @Argument(help: "The agent's id.")
         var id: String
@@ -62,6 +62,7 @@ struct AgentsCommand: AsyncParsableCommand {
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "create",
             abstract: "Create an agent from an image or a folder.",
             discussion: """
                 A folder is built; an image that is absent is pulled. Name, description, schemas, limits and network are \
@@ -102,6 +103,7 @@ struct AgentsCommand: AsyncParsableCommand {
 
     struct Set: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "set",
             abstract: "Change an agent. Where what is run changes, that is a new version.")
 
         @Argument(help: "The agent's id.")
@@ -146,6 +148,7 @@ struct AgentsCommand: AsyncParsableCommand {
 
     struct Delete: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "delete",
             abstract: "Take an agent from the list. Its executions and statistics stay.")
 
         @Argument(help: "The agent's id.")
@@ -162,6 +165,7 @@ struct AgentsCommand: AsyncParsableCommand {
 
     struct Stats: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "stats",
             abstract: "Show how an agent's executions ended, how long and large they were, and what it earned, as JSON."
         )
 

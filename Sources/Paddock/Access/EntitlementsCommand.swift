@@ -13,7 +13,7 @@ struct EntitlementsCommand: AsyncParsableCommand {
     )
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the grants.")
+        static let configuration = CommandConfiguration(commandName: "list", abstract: "List the grants.")
 
         @Option(help: "Only those of this user.")
         var user: String?
@@ -46,7 +46,7 @@ struct EntitlementsCommand: AsyncParsableCommand {
     }
 
     struct Grant: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Let a user run an agent.")
+        static let configuration = CommandConfiguration(commandName: "grant", abstract: "Let a user run an agent.")
 
         @Argument(help: "The user's id.")
         var user: String
@@ -81,7 +81,8 @@ struct EntitlementsCommand: AsyncParsableCommand {
     }
 
     struct Revoke: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Take a user's right to run an agent away, at once.")
+        static let configuration = CommandConfiguration(
+            commandName: "revoke", abstract: "Take a user's right to run an agent away, at once.")
 
         @Argument(help: "The user's id.")
         var user: String
@@ -105,6 +106,7 @@ struct EntitlementsCommand: AsyncParsableCommand {
 
     struct Explain: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "explain",
             abstract: "Say what each rule would decide now, without reserving anything.",
             discussion: "Exit code: 0 when it would be admitted, 1 when not.")
 
@@ -134,7 +136,7 @@ struct EntitlementsCommand: AsyncParsableCommand {
     }
 
     struct Tiers: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the tiers.")
+        static let configuration = CommandConfiguration(commandName: "tiers", abstract: "List the tiers.")
 
         @OptionGroup var output: AccessOutput
 
@@ -154,6 +156,7 @@ struct EntitlementsCommand: AsyncParsableCommand {
 
     struct Gate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "gate",
             abstract: "Show whether anything is admitted: pauses, and the circuit breaker. As JSON.")
 
         func run() async throws {
@@ -162,7 +165,8 @@ struct EntitlementsCommand: AsyncParsableCommand {
     }
 
     struct Pause: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Admit nothing from now on. What runs goes on.")
+        static let configuration = CommandConfiguration(
+            commandName: "pause", abstract: "Admit nothing from now on. What runs goes on.")
 
         @Option(help: "Why, for those who are denied.")
         var reason: String?
@@ -176,7 +180,7 @@ struct EntitlementsCommand: AsyncParsableCommand {
     }
 
     struct Resume: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Admit again.")
+        static let configuration = CommandConfiguration(commandName: "resume", abstract: "Admit again.")
 
         func run() async throws {
             let isNew = try await Administration.with { admin in

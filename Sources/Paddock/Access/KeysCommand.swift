@@ -16,7 +16,8 @@ struct KeysCommand: AsyncParsableCommand {
     )
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the keys, without their secrets.")
+        static let configuration = CommandConfiguration(
+            commandName: "list", abstract: "List the keys, without their secrets.")
 
         @Option(help: "Only those of this user.")
         var user: String?
@@ -43,7 +44,8 @@ struct KeysCommand: AsyncParsableCommand {
     }
 
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show a key, without its secret, as JSON.")
+        static let configuration = CommandConfiguration(
+            commandName: "show", abstract: "Show a key, without its secret, as JSON.")
 
         @Argument(help: "The key's id.")
         var id: String
@@ -59,6 +61,7 @@ struct KeysCommand: AsyncParsableCommand {
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "create",
             abstract: "Create a key, and print it: it is shown this once.")
 
         @Argument(help: "The user that it is for.")
@@ -102,6 +105,7 @@ struct KeysCommand: AsyncParsableCommand {
 
     struct Regenerate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "regenerate",
             abstract: "Give a key another secret, and print it. The old one is good no more.")
 
         @Argument(help: "The key's id.")
@@ -117,7 +121,7 @@ struct KeysCommand: AsyncParsableCommand {
     }
 
     struct Revoke: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "End a key at once.")
+        static let configuration = CommandConfiguration(commandName: "revoke", abstract: "End a key at once.")
 
         @Argument(help: "The key's id.")
         var id: String

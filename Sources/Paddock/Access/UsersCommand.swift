@@ -13,7 +13,7 @@ struct UsersCommand: AsyncParsableCommand {
     )
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the users.")
+        static let configuration = CommandConfiguration(commandName: "list", abstract: "List the users.")
 
         @OptionGroup var output: AccessOutput
 
@@ -35,6 +35,7 @@ struct UsersCommand: AsyncParsableCommand {
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "show",
             abstract: "Show what a user may do now: quota, rate, balance, and when each resets.")
 
         @Argument(help: "The user's id.")
@@ -49,7 +50,8 @@ struct UsersCommand: AsyncParsableCommand {
     }
 
     struct Create: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Create a user, and print the id.")
+        static let configuration = CommandConfiguration(
+            commandName: "create", abstract: "Create a user, and print the id.")
 
         @Argument(help: "The id, as tokens name it; one is made where none is given.")
         var id: String?
@@ -70,6 +72,7 @@ struct UsersCommand: AsyncParsableCommand {
 
     struct Set: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "set",
             abstract: "Change what a user may have.",
             discussion: "A number may be `none`: the tier's, or no monthly limit.")
 
@@ -127,6 +130,7 @@ struct UsersCommand: AsyncParsableCommand {
 
     struct Deposit: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "deposit",
             abstract: "Add to a user's balance.",
             discussion: "The same reference again adds nothing.")
 
@@ -151,7 +155,8 @@ struct UsersCommand: AsyncParsableCommand {
     }
 
     struct Bill: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show what a user's month came to.")
+        static let configuration = CommandConfiguration(
+            commandName: "bill", abstract: "Show what a user's month came to.")
 
         @Argument(help: "The user's id.")
         var id: String
