@@ -7,7 +7,7 @@ import Testing
 struct TLSTests {
     private func attempt(_ url: String) async throws -> DatabaseError? {
         var configuration = Database.Configuration()
-        configuration.acquireTimeout = .seconds(3)
+        configuration.acquireTimeout = .seconds(15)
         do {
             try await DatabaseLocation(url: url, stateFolder: "/").withDatabase(configuration) { database in
                 let row = try await database.query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").first
