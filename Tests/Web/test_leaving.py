@@ -1,12 +1,13 @@
-"""Clients that leave while the server holds its answer back."""
+"""Clients that leave while the server holds its answer back, and clients that must."""
 
 import json
 import re
 import socket
 
+import httpx
 import pytest
 
-from conftest import create_agent, serving, until
+from conftest import Client, create_agent, serving, until
 
 
 def active(admin):
@@ -40,3 +41,22 @@ def test_a_client_that_leaves_ends_its_wait_and_nothing_else(image, more):
             until(lambda: active(admin) == 1, f"the end of three of {line}", limit=20)
         assert server.process.poll() is None
         assert len(admin.get("/api/v1/executions").json()["executions"]) == 4
+
+
+def test_a_log_that_is_open_ends_when_its_key_is_revoked_and_another_key_reads_on(image):
+    with serving() as (server, admin):
+        execution = admin.run(create_agent(admin, image), {"count": 3000, "pause": 0.05})["id"]
+        keys = [admin.post("/api/v1/keys", json={"name": name}).json() for name in ("revoked", "kept")]
+        follow = f"/api/v1/executions/{execution}/logs?follow=true"
+        with Client(server, keys[0]["key"]) as revoked, Client(server, keys[1]["key"]) as kept:
+            with revoked.stream("GET", follow) as ending, kept.stream("GET", follow) as going_on:
+                lines, others = ending.iter_lines(), going_on.iter_lines()
+                next(lines)
+                assert admin.delete(f"/api/v1/keys/{keys[0]['id']}").status_code == 204
+                with pytest.raises(httpx.RemoteProtocolError):
+                    for _ in lines:
+                        pass
+                assert admin.get(f"/api/v1/executions/{execution}").json()["status"] == "running"
+                for _ in range(200):
+                    next(others)
+        admin.post(f"/api/v1/executions/{execution}/cancel", json={"graceSeconds": 0})

@@ -114,6 +114,8 @@ struct Caller: Sendable {
     let requestLimit: Int?
     /// The one execution whose log this credential reads; nil for any other credential.
     var onlyLogOf: String?
+    /// Whether the credential is an API key, which can be revoked.
+    var hasKey = false
     /// When the key ends; nil for one that does not, and for any other credential.
     var expiresAt: Date?
 
