@@ -35,6 +35,8 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
     private var inputIsClosed = false
     /// Of what comes behind the last request that is answered, nothing is read.
     private var isDeaf = false
+    /// Called once the client has closed its side, before the next answer is complete.
+    private var leaveHandlers: [() -> Void] = []
     private var readTimer: Scheduled<Void>?
     private var writeTimer: Scheduled<Void>?
 
@@ -53,6 +55,7 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         cancelTimers()
+        clientLeaves()
         context.fireChannelInactive()
     }
 
@@ -79,10 +82,23 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case .inputClosed = event as? ChannelEvent {
-            inputIsClosed = true
+            clientLeaves()
             if hasBegunLastAnswer { return context.close(promise: nil) }
         }
         context.fireUserInboundEventTriggered(event)
+    }
+
+    /// Calls the body when the client closes its side before the answer under way is complete; at once when it has.
+    func onLeave(_ body: @escaping () -> Void) {
+        if inputIsClosed { return body() }
+        leaveHandlers.append(body)
+    }
+
+    private func clientLeaves() {
+        inputIsClosed = true
+        let handlers = leaveHandlers
+        leaveHandlers = []
+        for handler in handlers { handler() }
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
@@ -97,6 +113,7 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
         case .body: break
         case .end:
             hasBegunAnswer = false
+            leaveHandlers = []
             requests -= 1
             if closesAfterAnswer {
                 return writeLast(data, promise, context)
