@@ -39,7 +39,10 @@ struct TwoNodeTests {
             // More than one of them has room for.
             for _ in 0..<4 { ids.append(try await one.submit(one.ticket(held.script))) }
             for id in ids { try await eventually { try await !one.log(id).isEmpty } }
-            for id in ids { try await (one.history.sandboxes(of: id).isEmpty ? other : one).letGo(id) }
+            for id in ids {
+                try await eventually { !(one.history.sandboxes(of: id) + other.history.sandboxes(of: id)).isEmpty }
+                try await (one.history.sandboxes(of: id).isEmpty ? other : one).letGo(id)
+            }
             for _ in 0..<8 { ids.append(try await one.submit(one.ticket(agent.script))) }
             for id in ids { try await agent.expectSucceeded(id, one, one.ended(id)) }
             for node in nodes { await node.stop() }
