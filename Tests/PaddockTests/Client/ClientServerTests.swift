@@ -125,11 +125,11 @@ struct ClientServerTests {
         try await ServerFixture.with { fixture in
             let id = try await fixture.submit("sleep 20; exit 3")
             let waiter = try fixture.paddock("wait", id)
-            try await fixture.waitForRequest()
+            try await fixture.waitForWaiter()
             try await fixture.kill()
             try await Task.sleep(for: .milliseconds(500))
             try await fixture.start()
-            #expect(try await waiter.exitCode() == 3)
+            #expect(try await waiter.exitCode() == 3, "\(waiter.stderr)")
         }
     }
 }

@@ -100,15 +100,20 @@ final class ServerFixture: Sendable {
         _ = try? await program.exitCode()
     }
 
-    /// Waits until somebody has a request that is not answered, beside this question itself.
-    func waitForRequest() async throws {
+    /// Waits until somebody who was told of an execution has a request that is not answered, beside this question itself.
+    func waitForWaiter() async throws {
         let start = ContinuousClock.now
         while true {
             let curl = try Program("/usr/bin/curl", ["--silent", url + "/metrics"])
             try await curl.exitCode()
-            if curl.stdout.contains("\npaddock_http_requests_active 2") { return }
+            let lines = curl.stdout.split(separator: "\n")
+            let isTold = lines.contains {
+                $0.hasPrefix("paddock_http_requests_total{") && $0.contains("/executions/{id}\"")
+                    && $0.contains("\"GET\"")
+            }
+            if isTold, lines.contains("paddock_http_requests_active 2") { return }
             guard start.duration(to: .now) < Program.deadline else {
-                throw Program.TimedOut(waitingFor: "a request", stdout: curl.stdout, stderr: curl.stderr)
+                throw Program.TimedOut(waitingFor: "who waits", stdout: curl.stdout, stderr: curl.stderr)
             }
         }
     }
