@@ -114,9 +114,11 @@ struct ConfigurationSources {
         ConfigurationKey.all.map(\.variable) + ["PADDOCK_URL", "PADDOCK_TOKEN", "PADDOCK_CA_FILE", "PADDOCK_CONFIG"])
 
     private static func unquoted(_ text: Substring) -> String {
-        if let quote = text.first, quote == "\"" || quote == "'", let end = text.dropFirst().lastIndex(of: quote) {
-            let rest = text[text.index(after: end)...].trimming(while: \.isWhitespace)
-            if rest.isEmpty || rest.hasPrefix("#") { return String(text[..<end].dropFirst()) }
+        if let quote = text.first, quote == "\"" || quote == "'" {
+            for end in text.indices.dropFirst() where text[end] == quote {
+                let rest = text[text.index(after: end)...].trimming(while: \.isWhitespace)
+                if rest.isEmpty || rest.hasPrefix("#") { return String(text[..<end].dropFirst()) }
+            }
         }
         // A comment begins behind a space.
         guard let comment = text.firstRange(of: " #") else { return String(text) }
