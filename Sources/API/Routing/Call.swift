@@ -85,6 +85,15 @@ struct Call: Sendable {
         return try JSONFields(bytes: bytes, known: known)
     }
 
+    /// Where a list is to go on.
+    func cursor() throws -> String? {
+        guard let cursor = try query("cursor") else { return nil }
+        guard cursor.utf8.count <= 512 else {
+            throw Problem.badParameter("cursor", "is not one: give nextCursor of the page before")
+        }
+        return cursor
+    }
+
     /// How many a list is to have at most.
     func limit() throws -> Int { try number("limit", 1...100) ?? 50 }
 

@@ -68,7 +68,7 @@ public struct APIServer: Service {
                 additionalChannelHandlers: [ConnectionDeadlines(configuration)],
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: configuration.maxHeaderBytes, maxHeaderListSize: configuration.maxHeaderBytes,
-                    maxHeaderFieldCount: 100)))
+                    maxHeaderFieldCount: ServerConfiguration.maxHeaders)))
         guard let files = configuration.tls else { return plain }
         do {
             var tls = TLSConfiguration.makeServerConfiguration(

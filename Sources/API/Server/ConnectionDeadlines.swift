@@ -144,7 +144,9 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
             isTooLarge
             ? Problem(
                 status: 431, code: "too_large", title: "Too large",
-                detail: "the request's line and headers are more than \(configuration.maxHeaderBytes) bytes")
+                detail:
+                    "the request's line and headers are more than \(configuration.maxHeaderBytes) bytes, or more than "
+                    + "\(ServerConfiguration.maxHeaders) headers")
             : Problem(
                 status: 400, code: "malformed_request", title: "Not HTTP", detail: "the request is not valid HTTP/1.1")
         refuse(problem, context)
@@ -179,6 +181,7 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
             status: .init(code: problem.status),
             headerFields: [
                 .contentType: Problem.contentType, .contentLength: String(body.count), .connection: "close",
+                .xRequestID: RequestIDs.make(), .xContentTypeOptions: "nosniff", .cacheControl: "no-store",
             ])
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(ByteBuffer(bytes: body))), promise: nil)

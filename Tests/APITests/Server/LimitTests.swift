@@ -28,6 +28,10 @@ struct LimitTests {
                 ),
                 (try await server.get("/executions?cursor=x", as: server.user), 400, "validation_failed"),
                 (try await server.get("/executions?limit=101", as: server.user), 400, "validation_failed"),
+                (
+                    try await server.get("/agents?cursor=\(String(repeating: "x", count: 600))", as: server.user), 400,
+                    "validation_failed"
+                ),
                 (try await server.get("/executions?status=odd", as: server.user), 400, "validation_failed"),
                 (try await server.get("/executions/exe_none", as: server.user), 404, "not_found"),
                 (try await server.get("/nothing", as: server.user), 404, "not_found"),
@@ -60,6 +64,7 @@ struct LimitTests {
             let noise = try HTTPWire.parse(try await server.wire.exchange(Array("\u{1}\u{2}\r\n\r\n".utf8)))
             #expect(noise.status == 400)
             #expect(noise.code == "malformed_request")
+            #expect(noise.headers["x-request-id"] != nil)
             let head = "GET /health HTTP/1.1\r\nX-A: \(String(repeating: "a", count: 40_000))\r\n\r\n"
             #expect(try HTTPWire.parse(try await server.wire.exchange(Array(head.utf8))).status == 431)
         }
