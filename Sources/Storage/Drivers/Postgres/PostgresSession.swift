@@ -83,8 +83,8 @@ final class PostgresSession: Session {
         statements.append(Statement(command: "COMMIT"))
         let completion = try await run(
             statements, Patience(timeout * statements.count + Self.slack, isCancellable: false))
-        // What COMMIT does, without an error, to a transaction with one that failed.
-        if completion.tag == "ROLLBACK" {
+        // With a statement that failed, COMMIT is a ROLLBACK, without an error.
+        guard completion.tag == "COMMIT" else {
             throw DatabaseError(.transactionFailed, "nothing was written: a statement of the transaction had failed")
         }
     }
