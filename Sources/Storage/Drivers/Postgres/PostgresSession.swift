@@ -76,7 +76,10 @@ final class PostgresSession: Session {
         var statements = statements
         if !hasBegun {
             // A commit goes only to a server that is there: what is lost before it is not written.
-            guard !statements.isEmpty else { return }
+            guard !statements.isEmpty else {
+                // Nor is it sent with what the connection's next user says, who would not commit it.
+                return state.withLockedValue { $0.opening = [] }
+            }
             _ = try await run(statements, timeout: timeout)
             statements = []
         }
