@@ -13,14 +13,17 @@ struct NodeStore: Sendable {
     let logger: Logger
     var watch: Node.StepWatch?
 
-    /// For the sandbox to be made, and to report.
+    /// For the image to be had.
     static let startLimit: Duration = .seconds(300)
     /// Beside what the execution's own limits say, for its end to be written.
     private static let slack: Duration = .seconds(300)
 
     func claim() async throws -> ExecutionQueue.Claim? {
         let claim = try await database.transaction(isolation: .readCommitted) { transaction in
-            let claim = try await queue.claim(for: name, startingWithin: Self.startLimit, in: transaction)
+            // Others end what is late: what takes its time, its own node ends.
+            let claim = try await queue.claim(
+                for: name, startingWithin: Self.startLimit + ExecutionLifecycle.startLimit + Self.slack,
+                in: transaction)
             if let claim {
                 try await audit("execution.claimed", claim.lease, ["fence": claim.lease.fence], transaction)
                 watch?(.claiming, claim.lease.executionID)
