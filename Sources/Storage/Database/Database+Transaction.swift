@@ -22,7 +22,7 @@ extension Database {
         isolation: Transaction.Isolation, statementTimeout: Duration, acquireTimeout: Duration,
         _ body: (Transaction) async throws -> Result
     ) async throws -> Result {
-        var backoff = Backoff(first: .milliseconds(5), longest: .milliseconds(200))
+        var backoff = Self.newBackoff
         var attempt = 1
         var deadline = ContinuousClock.now + acquireTimeout
         while true {
@@ -34,6 +34,7 @@ extension Database {
                     DatabaseMetrics.failed(unheard.error)
                     throw unheard.error
                 }
+                try await Task.sleep(for: backoff.next())
             } catch let conflict as Conflict {
                 guard attempt < configuration.attempts else {
                     DatabaseMetrics.failed(conflict.error)
@@ -107,6 +108,7 @@ extension Database {
     private func begin(
         _ isolation: Transaction.Isolation, statementTimeout: Duration, until deadline: ContinuousClock.Instant
     ) async throws -> any Session {
+        var backoff = Self.newBackoff
         while true {
             let session = try await acquire(.write, until: deadline)
             do {
@@ -118,9 +120,12 @@ extension Database {
                 guard let error = error as? DatabaseError, error.isFateUnknown, ContinuousClock.now < deadline else {
                     throw error
                 }
+                try await Task.sleep(for: backoff.next())
             }
         }
     }
+
+    private static var newBackoff: Backoff { Backoff(first: .milliseconds(5), longest: .milliseconds(200)) }
 }
 
 extension Error {

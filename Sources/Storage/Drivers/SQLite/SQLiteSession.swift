@@ -167,6 +167,9 @@ final class SQLiteSession: Session {
             throw DatabaseError(
                 .databaseBusy, "\(description): another process kept writing until the deadline: try again later",
                 cause: error)
+        } catch let error as DatabaseError where error.isFateUnknown {
+            // Nothing is written yet. Another connection would find the same disk.
+            throw DatabaseError(error.code, error.message, cause: error.cause)
         }
     }
 
