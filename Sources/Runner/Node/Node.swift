@@ -267,8 +267,9 @@ public final class Node: Sendable {
                 }
             } catch {
                 logger.warning("leases were not renewed", metadata: ["error": "\(error)"])
+            var pause = configuration.queue.lease / 3
             }
-            try? await Task.sleep(for: configuration.queue.lease / 3)
+            try? await Task.sleep(for: pause)
         }
     }
 
@@ -281,6 +282,7 @@ public final class Node: Sendable {
             }
             do {
                 try await LogRetention(repository: logs.repository, limits: configuration.retention).run()
+                pause = min(pause, .seconds(1))
             } catch {
                 logger.warning("old logs were not dropped", metadata: ["error": "\(error)"])
             }

@@ -39,7 +39,10 @@ struct NodeStore: Sendable {
 
     /// - Returns: those that are still held, and for which of them an end has been asked for.
     func renew(_ leases: [ExecutionQueue.Lease]) async throws -> [ExecutionQueue.Lease: Cancellation?] {
-        try await database.transaction(isolation: .readCommitted) { try await queue.renew(leases, in: $0) }
+        // Not after all that the API does: leases run out.
+        try await database.transaction(isolation: .readCommitted, isUrgent: true) {
+            try await queue.renew(leases, in: $0)
+        }
     }
 
     func find(_ id: String) async throws -> StoredExecution? { try await queue.find(id, in: database) }

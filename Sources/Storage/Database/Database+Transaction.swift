@@ -6,20 +6,21 @@ extension Database {
     /// `body` runs again, up to ``Configuration/attempts`` times, when other transactions were in its way: it should do
     /// nothing but work in the database. After a statement has failed the transaction can only be rolled back, on both
     /// databases: use `ON CONFLICT` where a failure is expected.
+    /// - Parameter isUrgent: it gets a connection before all who wait for one: for heartbeats.
     /// - Throws: ``DatabaseError``, `CancellationError`, and what `body` throws. Nothing is written then, but with code
     ///   `commit_unknown`.
     @discardableResult
     public func transaction<Result: Sendable>(
-        isolation: Transaction.Isolation = .serializable,
+        isolation: Transaction.Isolation = .serializable, isUrgent: Bool = false,
         _ body: (Transaction) async throws -> Result
     ) async throws -> Result {
         try await transaction(
-            isolation: isolation, statementTimeout: configuration.statementTimeout,
+            isolation: isolation, isUrgent: isUrgent, statementTimeout: configuration.statementTimeout,
             acquireTimeout: configuration.acquireTimeout, body)
     }
 
     func transaction<Result: Sendable>(
-        isolation: Transaction.Isolation, statementTimeout: Duration, acquireTimeout: Duration,
+        isolation: Transaction.Isolation, isUrgent: Bool = false, statementTimeout: Duration, acquireTimeout: Duration,
         _ body: (Transaction) async throws -> Result
     ) async throws -> Result {
         var backoff = Self.newBackoff
@@ -28,7 +29,7 @@ extension Database {
         while true {
             do {
                 return try await attemptTransaction(
-                    isolation: isolation, statementTimeout: statementTimeout, until: deadline, body)
+                    isolation: isolation, isUrgent: isUrgent, statementTimeout: statementTimeout, until: deadline, body)
             } catch let unheard as Unheard {
                 guard ContinuousClock.now < deadline else {
                     DatabaseMetrics.failed(unheard.error)
@@ -63,10 +64,11 @@ extension Database {
     }
 
     private func attemptTransaction<Result: Sendable>(
-        isolation: Transaction.Isolation, statementTimeout: Duration, until deadline: ContinuousClock.Instant,
-        _ body: (Transaction) async throws -> Result
+        isolation: Transaction.Isolation, isUrgent: Bool, statementTimeout: Duration,
+        until deadline: ContinuousClock.Instant, _ body: (Transaction) async throws -> Result
     ) async throws -> Result {
-        let session = try await begin(isolation, statementTimeout: statementTimeout, until: deadline)
+        let session = try await begin(
+            isolation, isUrgent: isUrgent, statementTimeout: statementTimeout, until: deadline)
         defer { release(session) }
         let transaction = Transaction(session: session, dialect: driver.dialect, statementTimeout: statementTimeout)
         let result: Result
@@ -106,11 +108,12 @@ extension Database {
 
     /// A connection may have died unnoticed. Nothing has been sent before `BEGIN`, so another one is tried.
     private func begin(
-        _ isolation: Transaction.Isolation, statementTimeout: Duration, until deadline: ContinuousClock.Instant
+        _ isolation: Transaction.Isolation, isUrgent: Bool, statementTimeout: Duration,
+        until deadline: ContinuousClock.Instant
     ) async throws -> any Session {
         var backoff = Self.newBackoff
         while true {
-            let session = try await acquire(.write, until: deadline)
+            let session = try await acquire(.write, isUrgent: isUrgent, until: deadline)
             do {
                 try await session.begin(isolation, statementTimeout: statementTimeout, until: deadline)
                 return session

@@ -3,9 +3,10 @@ protocol Driver: Sendable {
     var dialect: Dialect { get }
 
     /// Leases a connection, for one user at a time. Each is given back with ``release(_:)``.
+    /// - Parameter isUrgent: before all who wait already.
     /// - Throws: ``DatabaseError`` with code `database_unavailable` or `database_busy` at the deadline,
     ///   `CancellationError`.
-    func acquire(_ access: Access, until deadline: ContinuousClock.Instant) async throws -> any Session
+    func acquire(_ access: Access, isUrgent: Bool, until deadline: ContinuousClock.Instant) async throws -> any Session
 
     func release(_ session: any Session)
 

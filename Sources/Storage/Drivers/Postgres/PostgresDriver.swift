@@ -22,8 +22,10 @@ final class PostgresDriver: Driver {
         permits = Permits(configuration.connections)
     }
 
-    func acquire(_ access: Access, until deadline: ContinuousClock.Instant) async throws -> any Session {
-        try await permits.take(until: deadline)
+    func acquire(
+        _ access: Access, isUrgent: Bool, until deadline: ContinuousClock.Instant
+    ) async throws -> any Session {
+        try await permits.take(isUrgent: isUrgent, until: deadline)
         do {
             while let session = try takeIdle() {
                 if session.isReusable { return session }
