@@ -200,7 +200,7 @@ public final class LogJournal: Sendable {
                 }
                 return
             } catch {
-                if !((error as? DatabaseError)?.mayPass ?? (error is CancellationError)) {
+                if !error.mayPass {
                     if pending.count == 1 { return finish(pending[0], error) }
                     // One that cannot be stored must not hold up the others.
                     for item in pending { await store([item]) }
