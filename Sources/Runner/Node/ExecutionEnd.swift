@@ -28,9 +28,9 @@ enum ExecutionEnd {
             "exitCode": ended?.exitCode.map { .integer(Int64($0)) } ?? .null,
         ])
         if let ended, let receipt = try? receipt ?? ReceiptDraft(of: ended, before: execution) {
-            try await StoredReceipt.store(receipt, of: execution.id, in: transaction)
+            try StoredReceipt.store(receipt, of: execution.id, in: transaction)
         }
-        try await SecretBox.remove(execution.id, in: transaction)
+        try SecretBox.remove(execution.id, in: transaction)
         try await Webhooks.enqueue(execution.id, in: transaction)
         try await AuditLog.append(
             actor: actor, action: action, subject: execution.id, detail: detail.text, in: transaction)

@@ -130,7 +130,7 @@ extension ExecutionQueue {
             """)
         guard changed == 1 else { throw QueueError.leaseLost(lease) }
         if let usage {
-            try await transaction.execute(
+            try transaction.executeLater(
                 """
                 INSERT INTO execution_usage
                     (execution_id, wall_ms, cpu_ms, max_memory_bytes, log_bytes, egress_bytes)
