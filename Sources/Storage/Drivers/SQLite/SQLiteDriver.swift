@@ -106,7 +106,10 @@ final class SQLiteDriver: Driver {
         }
         let session: SQLiteSession
         do {
-            session = try await opened.value()
+            session = try await opened.value(until: deadline + SQLiteSession.slack, isCancellable: false) {
+                [description] in
+                DatabaseError(.databaseUnavailable, "\(description): the disk did not answer in time")
+            }
         } catch {
             throw SQLiteFailure.translate(error, database: description)
         }

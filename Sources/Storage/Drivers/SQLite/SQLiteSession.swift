@@ -35,7 +35,7 @@ final class SQLiteSession: Session {
     private static let stepsPerQuestion: CInt = 4000
 
     /// SQLite ends a statement at its deadline. Beyond this it is the disk that hangs.
-    private static let slack: Duration = .seconds(5)
+    static let slack: Duration = .seconds(5)
 
     let access: Access
     private let description: String
