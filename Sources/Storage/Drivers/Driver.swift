@@ -63,6 +63,9 @@ protocol Session: Sendable {
     /// - Returns: the statement that does it; nil where it takes none.
     func notify(_ channel: String, _ payload: String) throws -> Statement?
 
+    /// Sends to a channel soon after the commit, and never without it.
+    func announce(_ channel: String, _ payload: String)
+
     /// Holds back every other migration of this database until the transaction ends.
     /// - Returns: the statement that does it; nil where it takes none.
     func lockMigrations() throws -> Statement?

@@ -43,7 +43,7 @@ extension ExecutionQueue {
                 AND (deadline <= \(.now) OR lease_expires_at <= \(.now))
             """)
         guard changed == 1 else { return false }
-        try await transaction.notify(Self.changed, execution.id)
+        try transaction.announce(Self.changed, execution.id)
         return true
     }
 }

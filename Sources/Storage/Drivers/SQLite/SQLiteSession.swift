@@ -284,8 +284,12 @@ final class SQLiteSession: Session {
     }
 
     func notify(_ channel: String, _ payload: String) -> Statement? {
-        state.withLockedValue { $0.notifications.append((channel, payload)) }
+        announce(channel, payload)
         return nil
+    }
+
+    func announce(_ channel: String, _ payload: String) {
+        state.withLockedValue { $0.notifications.append((channel, payload)) }
     }
 
     private func takeNotifications() -> [(channel: String, payload: String)] {
