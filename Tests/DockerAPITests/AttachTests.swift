@@ -2,7 +2,7 @@ import Testing
 
 @testable import DockerAPI
 
-@Suite("Attach with stdin", .timeLimit(.minutes(1)))
+@Suite("Attach with stdin", .timeLimit(.minutes(5)))
 struct AttachTests {
     /// Runs `body` with an attached container and the Engine's side of it.
     private func withAttached(

@@ -3,7 +3,7 @@ import Testing
 
 @testable import DockerAPI
 
-@Suite("Cancellation", .timeLimit(.minutes(1)))
+@Suite("Cancellation", .timeLimit(.minutes(5)))
 struct CancellationTests {
     @Test("A cancelled call throws CancellationError and lets go of its connection", arguments: ["call", "attach"])
     func call(kind: String) async throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import DockerAPI
 
-@Suite("Reaching the Engine", .timeLimit(.minutes(1)))
+@Suite("Reaching the Engine", .timeLimit(.minutes(5)))
 struct ConnectTests {
     // MARK: DOCKER_HOST
 

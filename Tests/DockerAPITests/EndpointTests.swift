@@ -21,7 +21,7 @@ struct Endpoint: Sendable, CustomTestStringConvertible {
     var testDescription: String { name }
 }
 
-@Suite("Endpoints", .timeLimit(.minutes(1)))
+@Suite("Endpoints", .timeLimit(.minutes(5)))
 struct EndpointTests {
     static let all = Endpoint.containers + Endpoint.containerStreams + Endpoint.images + Endpoint.system
 

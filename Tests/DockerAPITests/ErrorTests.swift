@@ -4,7 +4,7 @@ import Testing
 
 @testable import DockerAPI
 
-@Suite("Errors", .timeLimit(.minutes(1)))
+@Suite("Errors", .timeLimit(.minutes(5)))
 struct ErrorTests {
     /// The error of `call` against an Engine that answers so.
     private func failure<Value>(
@@ -234,7 +234,7 @@ struct ErrorTests {
         let event = #"{"Type":"container","Action":"die","Actor":{"ID":"1"}}"#.bytes
         try await StubEngine.withClient { client, stub in
             stub.answer { $0.path.hasSuffix("/events") ? .chunked([event], gates: [gate]) : .silence }
-            let client = hurried(client) { $0.callDeadline = .milliseconds(500) }
+            let client = hurried(client) { $0.callDeadline = .seconds(10) }
             let events = try await client.events()
             let error = try await #require(throws: DockerError.self) { try await client.info() }
             #expect(error.code == .timedOut)

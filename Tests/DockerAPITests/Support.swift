@@ -12,7 +12,7 @@ struct NotInTime: Error, CustomStringConvertible {
 /// Waits until `condition` holds.
 /// - Throws: ``NotInTime`` when it does not within `limit`.
 func eventually(
-    _ what: String, within limit: Duration = .seconds(20), _ condition: () async throws -> Bool
+    _ what: String, within limit: Duration = .seconds(60), _ condition: () async throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + limit
     while try await !condition() {

@@ -89,7 +89,7 @@ start() {
         --add-runtime "waiting=$FOLDER/waiting-runc" --default-runtime waiting "$@" \
         </dev/null >>"$ENGINE_LOG" 2>&1 &
     ENGINE=$!
-    deadline=$((SECONDS + 60))
+    deadline=$((SECONDS + 180))
     while kill -0 "$ENGINE" 2>/dev/null && [ $SECONDS -lt $deadline ]; do
         if engine version >/dev/null 2>&1; then
             answer ok

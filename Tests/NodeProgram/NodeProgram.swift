@@ -49,13 +49,13 @@ enum NodeProgram {
         }
     }
 
-    /// A database may be away just now.
+    /// A database may be away just now, or another node at the same.
     private static func migrate(_ database: Database, _ logger: Logger) async throws {
         for _ in 0..<20 {
             do {
                 try await database.migrate()
                 return
-            } catch let error as DatabaseError where error.code == .databaseUnavailable {
+            } catch let error as DatabaseError where [.databaseUnavailable, .databaseBusy].contains(error.code) {
                 logger.warning("waiting for the database", metadata: ["error": "\(error)"])
             }
         }
@@ -72,7 +72,8 @@ enum NodeProgram {
             guard step == .frameSent, let execution = ExecutionID(id) else { return }
             Task {
                 let stored = LogRepository(database)
-                while try await stored.position(of: execution).offset == 0 {
+                // One that cannot be read just now is asked again: a test waits for the end of this process.
+                while (try? await stored.position(of: execution).offset) ?? 0 == 0 {
                     try await Task.sleep(for: .milliseconds(1))
                 }
                 die()

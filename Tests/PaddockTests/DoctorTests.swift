@@ -42,9 +42,15 @@ struct DoctorTests {
             try await Fixture.withFolder { folder in
                 try await Fixture.withClient { client in
                     let environment = state.merging(["TMPDIR": folder.path()]) { $1 }
-                    let program = try Program.paddock(["doctor", "--runtime", "runc"], environment: environment)
-                    try await program.wait(for: step) { step.isEmpty || program.stderr.contains(step) }
-                    let running = try await Fixture.waitForContainers(containers, of: state, client, program)
+                    func begin() async throws -> (Program, [ContainerSummary]) {
+                        let program = try Program.paddock(["doctor", "--runtime", "runc"], environment: environment)
+                        try await program.wait(for: step) { step.isEmpty || program.stderr.contains(step) }
+                        return (program, try await Fixture.waitForContainers(containers, of: state, client, program))
+                    }
+                    var begun = try? await begin()
+                    // They do not run for long: a test that has no processor meanwhile does not see them.
+                    if begun == nil { begun = try await begin() }
+                    let (program, running) = try #require(begun)
                     let image = try await client.inspectImage(running[0].imageID).id
                     program.signal(signal)
                     #expect(try await program.exitCode() == code, "\(program.stderr)")

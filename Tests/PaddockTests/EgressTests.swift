@@ -219,8 +219,8 @@ struct EgressTests {
                     def forwarders():
                         pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
                         return [pid for pid in pids if pid not in (1, os.getpid())]
-                    def curl():
-                        words = ["curl", "-s", "-m", "5", "-o", "/dev/null", "http://localhost:" + sys.argv[1]]
+                    def curl(limit):
+                        words = ["curl", "-s", "-m", limit, "-o", "/dev/null", "http://localhost:" + sys.argv[1]]
                         return subprocess.run(words).returncode
                     def ask(host):
                         with socket.socket(socket.AF_UNIX) as proxy:
@@ -228,9 +228,9 @@ struct EgressTests {
                             proxy.sendall(f"CONNECT {host}:{sys.argv[1]} HTTP/1.1\\r\\n\\r\\n".encode())
                             return proxy.recv(1000).decode().split()[1]
                     found = forwarders()
-                    before = curl()
+                    before = curl("100")
                     for pid in found: os.kill(pid, getattr(signal, "SIG" + sys.argv[2]))
-                    print(len(found), before, curl() != 0, ask("localhost"), ask("unlisted.test"), file=sys.stderr)
+                    print(len(found), before, curl("5") != 0, ask("localhost"), ask("unlisted.test"), file=sys.stderr)
                     sys.exit(7)
                     """
                 let program = try await fixture.run(

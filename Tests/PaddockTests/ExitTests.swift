@@ -78,7 +78,7 @@ struct ExitTests {
         try await Fixture.withState { state in
             let program = try Program.paddock(
                 [
-                    "run", Fixture.busybox, "--", "sh", "-c",
+                    "run", "--grace", "100", Fixture.busybox, "--", "sh", "-c",
                     "trap 'echo cleaned up; exit 0' TERM; echo ready; while true; do sleep 0.1; done",
                 ], environment: state)
             try await program.wait(for: "ready") { program.stdout.contains("ready") }

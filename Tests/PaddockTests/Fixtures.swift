@@ -30,6 +30,16 @@ enum Fixture {
             filters: ["label": ["io.paddock.state=\(String(decoding: id, as: UTF8.self))"]])
     }
 
+    /// Waits until the Engine has none that carries the label of this state folder.
+    static func waitUntilGone(_ environment: [String: String]) async throws {
+        try await withClient { client in
+            let start = ContinuousClock.now
+            while try await !containers(of: environment, client).isEmpty, start.duration(to: .now) < Program.deadline {
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
+    }
+
     /// Waits until a program has at least so many running containers.
     static func waitForContainers(
         _ count: Int, of environment: [String: String], _ client: DockerClient, _ program: Program

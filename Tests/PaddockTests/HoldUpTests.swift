@@ -73,6 +73,7 @@ struct HoldUpTests {
             json.dump({"cpu": time.process_time(), "wall": wall, "peak": peak},
                       open(os.environ["OUTPUT"], "w"))
             """
+        let began = ContinuousClock.now
         let execution = try await Fixture.withState { state in
             let program = try Program.paddock(
                 ["run", "--json", "--cpus", "1", Fixture.python, "--", "python3", "-c", script], environment: state)
@@ -81,14 +82,17 @@ struct HoldUpTests {
         }
         let usage = try #require(execution["usage"] as? [String: Any])
         let own = try #require(execution["output"] as? [String: Any], "\(execution)")
-        func near(_ key: String, _ scale: Double, _ ownKey: String) throws {
+        let around = (ContinuousClock.now - began) / .seconds(1)
+        func near(_ key: String, _ scale: Double, _ ownKey: String, most: Double? = nil) throws {
             let told = try #require(usage[key] as? Double) * scale
             let seen = try #require(own[ownKey] as? Double)
             // The interpreter's end, which the agent does not see, is in it as well.
-            #expect(told >= seen * 0.99 && told <= seen * 1.1 + 0.2, "\(key): \(told), the agent saw \(seen)")
+            let most = most ?? seen * 1.1 + 0.2
+            #expect(told >= seen * 0.99 && told <= most, "\(key): \(told), the agent saw \(seen), at most \(most)")
         }
         try near("cpuMs", 0.001, "cpu")
-        try near("wallMs", 0.001, "wall")
+        // A machine that is busy may take any time for the interpreter's end.
+        try near("wallMs", 0.001, "wall", most: around)
         try near("maxMemoryBytes", 1, "peak")
     }
 }

@@ -70,15 +70,17 @@ struct LearnTests {
             """
             name: learner
             command: [sh, -c, 'read -r how; how=${how#?}; eval "${how%?}"']
-            limits: {timeoutSeconds: 2, graceSeconds: 1}
             examples:
               - {name: code, input: "exit 7", expect: {status: failed, exitCode: 7}}
               - {name: signal, input: "kill -KILL $$", expect: {status: failed, signal: SIGKILL}}
               - name: term
                 input: "trap 'exit 5' TERM; sleep 600 & wait"
-                limits: {timeoutSeconds: 5, graceSeconds: 60}
+                limits: {timeoutSeconds: 10, graceSeconds: 60}
                 expect: {status: timed_out, exitCode: 5}
-              - {name: stuck, input: "ln -s x /tmp/l; trap '' TERM; while :; do :; done", expect: {status: timed_out}}
+              - name: stuck
+                input: "ln -s x /tmp/l; trap '' TERM; while :; do :; done"
+                limits: {timeoutSeconds: 8, graceSeconds: 1}
+                expect: {status: timed_out}
             """)
         #expect(try await learned.exitCode() == 0, "\(learned.stderr)")
         #expect(!learned.stderr.contains("warning"), "\(learned.stderr)")

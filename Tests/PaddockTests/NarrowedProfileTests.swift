@@ -62,9 +62,10 @@ struct NarrowedProfileTests {
     @Test("timeouts and the output file need no call that the profile must list")
     func endings() async throws {
         let manifest =
-            "name: narrowed\nlimits: {timeoutSeconds: 1, graceSeconds: 1}\n"
+            "name: narrowed\n"
             + "seccomp: {allow: [brk, mprotect, getuid, getppid, getpid, getcwd, newfstatat, uname, readlink]}"
-        let stuck = try await run(manifest, "trap '' TERM; while :; do :; done")
+        let limits = "\nlimits: {timeoutSeconds: 1, graceSeconds: 1}"
+        let stuck = try await run(manifest + limits, "trap '' TERM; while :; do :; done")
         #expect(try await stuck.exitCode() == 124, "\(stuck.stderr)")
         #expect(stuck.stderr.contains("timed_out"))
         let output = try await run(manifest, "echo '{' > $OUTPUT")

@@ -22,7 +22,7 @@ struct NeighbourTests {
     @Test("a lock in one holds up no other")
     func locks() async throws {
         try await Fixture.withState { state in
-            let first = try lock(60, state)
+            let first = try lock(600, state)
             try await first.wait(for: "its locks") { first.stdout.contains("locked") }
             let second = try lock(0, state)
             #expect(try await second.exitCode() == 0, "\(second.stderr)")

@@ -35,7 +35,7 @@ sys.path.insert(0, str(ROOT / "images/base"))
 from engine import Engine  # noqa: E402
 
 
-def until(condition, what, limit=30.0):
+def until(condition, what, limit=120.0):
     """Waits for a condition, and gives back what it was true with."""
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:
@@ -86,7 +86,7 @@ class Server:
             lines.put(None)
 
         threading.Thread(target=read, args=(self.process.stdout,), daemon=True).start()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while True:
             try:
                 line = lines.get(timeout=max(0.1, deadline - time.monotonic()))
@@ -130,7 +130,7 @@ class Client(httpx.Client):
         return answer.json()
 
     def wait(self, execution):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
             now = self.get(f"/api/v1/executions/{execution}/wait?timeout=30").json()
             if now["finishedAt"]:
@@ -227,7 +227,7 @@ def page(browser, server):
     """A page of its own. What the browser complains about fails the test: a policy that was broken, a script's error."""
     context = browser.new_context(base_url=server.url, viewport={"width": 1280, "height": 800})
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     complaints = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)

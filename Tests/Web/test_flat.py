@@ -31,7 +31,7 @@ def own():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="paddock-flat-"))
     server = Server(folder)
     server.start()
-    until(lambda: server.key, "the first start prints a key", limit=10)
+    until(lambda: server.key, "the first start prints a key")
     yield server
     server.stop()
     shutil.rmtree(folder, ignore_errors=True)

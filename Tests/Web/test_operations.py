@@ -63,7 +63,7 @@ def make_real(case, real):
 def call(case, server, headers, real):
     shorten(case)
     make_real(case, real)
-    response = case.call(base_url=server.url, headers=headers, timeout=30)
+    response = case.call(base_url=server.url, headers=headers, timeout=120)
     case.validate_response(response, checks=list(CHECKS))
     return response
 

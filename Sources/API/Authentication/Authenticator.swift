@@ -90,7 +90,7 @@ final class Authenticator: Sendable {
         return Caller(
             userID: key.userID, role: key.role, scopes: Set(scopes),
             limitKey: key.requestLimit == nil ? "user:\(key.userID)" : "key:\(key.id)", requestLimit: key.requestLimit,
-            expiresAt: key.expiresAt)
+            hasKey: true, expiresAt: key.expiresAt)
     }
 
     private func byToken(_ text: String) async throws -> (Caller, Date) {

@@ -37,7 +37,7 @@ struct RequestIDs: RouterMiddleware {
         return isSane ? text : nil
     }
 
-    private static func make() -> String {
+    static func make() -> String {
         let random = UInt128.random(in: 0...UInt128.max)
         let digits = String(random, radix: 32)
         return "req_" + String(repeating: "0", count: 26 - digits.count) + digits

@@ -35,7 +35,7 @@ struct AgentRoutes {
             }
             return category
         }
-        let page = try await agents.list(category: category, after: try call.query("cursor"), limit: try call.limit())
+        let page = try await agents.list(category: category, after: try call.cursor(), limit: try call.limit())
         return try .json(List(agents: page.elements.map { AgentDocument($0) }, nextCursor: page.nextCursor))
     }
 

@@ -20,7 +20,7 @@ struct EntitlementRoutes {
     @Sendable
     private func list(_ call: Call) async throws -> Response {
         let page = try await accounts.grants(
-            userID: try call.query("userId"), agentID: try call.query("agentId"), after: try call.query("cursor"),
+            userID: try call.query("userId"), agentID: try call.query("agentId"), after: try call.cursor(),
             limit: try call.limit())
         return try .json(EntitlementList(page))
     }

@@ -49,8 +49,6 @@ struct ExecutionRoutes {
             return .json(
                 bytes: try ExecutionDocument.submitted(submitted.execution).bytes, status: .created, headers: headers)
         }
-        // It has read the connection to its end.
-        headers[.connection] = "close"
         // It is admitted whatever comes of the wait: an error here would say that it is not.
         let execution = try? await call.untilClientLeaves {
             try await executions.wait(id, of: nil, atMost: .seconds(patience))
@@ -176,9 +174,7 @@ struct ExecutionRoutes {
         let execution = try await call.untilClientLeaves {
             try await executions.wait(id, of: owner, atMost: .seconds(limit))
         }
-        var headers = HTTPFields()
-        headers[.connection] = "close"
-        return .json(bytes: try ExecutionDocument(execution).bytes, headers: headers)
+        return .json(bytes: try ExecutionDocument(execution).bytes)
     }
 
     @Sendable

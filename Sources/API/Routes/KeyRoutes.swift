@@ -21,7 +21,7 @@ struct KeyRoutes {
     @Sendable
     private func list(_ call: Call) async throws -> Response {
         let page = try await accounts.keys(
-            of: try call.caller.owner, after: try call.query("cursor"), limit: try call.limit())
+            of: try call.caller.owner, after: try call.cursor(), limit: try call.limit())
         return try .json(List(keys: page.elements.map { KeyDocument($0) }, nextCursor: page.nextCursor))
     }
 

@@ -36,7 +36,9 @@ struct LogRoutes {
         let owner = caller.onlyLogOf == name ? nil : caller.owner
         let execution = try await services.executions.find(name, of: owner)
         guard let id = ExecutionID(execution.id) else { throw Problem.notFound("execution \(name)") }
-        let place = try streams.enter(caller.userID)
+        let inbox = LogInbox()
+        let place = try streams.enter(
+            caller.userID, caller.hasKey ? call.request.headers[.authorization] : nil, inbox)
         let stream = try Self.stream(call)
         let log = services.executions.log(of: id)
         var selection = ExecutionLog.Selection()
@@ -48,7 +50,6 @@ struct LogRoutes {
         let transcript = LogTranscript(id: id.description, format: format, stream: stream, selection: selection)
         let context = call.context
         let body = ResponseBody { writer in
-            let inbox = LogInbox()
             context.onClose { inbox.leave() }
             let isStopping = NIOLockedValueBox(false)
             do {

@@ -43,7 +43,7 @@ struct UserRoutes {
 
     @Sendable
     private func list(_ call: Call) async throws -> Response {
-        let page = try await accounts.users(after: try call.query("cursor"), limit: try call.limit())
+        let page = try await accounts.users(after: try call.cursor(), limit: try call.limit())
         return try .json(
             List(users: page.elements.map { UserDocument($0, role: $0.role) }, nextCursor: page.nextCursor))
     }
@@ -90,7 +90,7 @@ struct UserRoutes {
     @Sendable
     private func myEntitlements(_ call: Call) async throws -> Response {
         let page = try await accounts.grants(
-            userID: try call.caller.userID, agentID: nil, after: try call.query("cursor"), limit: try call.limit())
+            userID: try call.caller.userID, agentID: nil, after: try call.cursor(), limit: try call.limit())
         return try .json(EntitlementList(page))
     }
 }

@@ -25,7 +25,7 @@ struct WebhookRoutes {
             filter.state = state
         }
         let page = try await services.accounts.webhooks(
-            filter, after: try call.query("cursor"), limit: try call.limit())
+            filter, after: try call.cursor(), limit: try call.limit())
         return try .json(
             List(deliveries: page.deliveries.map { DeliveryDocument($0) }, nextCursor: page.nextCursor))
     }

@@ -85,15 +85,29 @@ struct Call: Sendable {
         return try JSONFields(bytes: bytes, known: known)
     }
 
+    /// Where a list is to go on.
+    func cursor() throws -> String? {
+        guard let cursor = try query("cursor") else { return nil }
+        guard cursor.utf8.count <= 512 else {
+            throw Problem.badParameter("cursor", "is not one: give nextCursor of the page before")
+        }
+        return cursor
+    }
+
     /// How many a list is to have at most.
     func limit() throws -> Int { try number("limit", 1...100) ?? 50 }
 
-    /// Runs what may take a while, as long as the client is there. Nothing more is read from the connection after it:
-    /// the answer must say `Connection: close`.
+    /// Runs what may take a while, as long as the client is there.
     func untilClientLeaves<Result: Sendable>(
-        _ body: @Sendable () async throws -> Result
+        _ body: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {
-        try await request.body.consumeWithCancellationOnInboundClose { _ in try await body() }
+        let task = Task { try await body() }
+        context.onLeave { task.cancel() }
+        return try await withTaskCancellationHandler {
+            try await task.value
+        } onCancel: {
+            task.cancel()
+        }
     }
 }
 
@@ -109,6 +123,8 @@ struct Caller: Sendable {
     let requestLimit: Int?
     /// The one execution whose log this credential reads; nil for any other credential.
     var onlyLogOf: String?
+    /// Whether the credential is an API key, which can be revoked.
+    var hasKey = false
     /// When the key ends; nil for one that does not, and for any other credential.
     var expiresAt: Date?
 

@@ -1,7 +1,6 @@
 extension RouteTable {
     /// Every route, each with who may call it.
-    init(services: APIServices, configuration: ServerConfiguration = ServerConfiguration()) {
-        let streams = LogStreams(limit: configuration.logStreams)
+    init(services: APIServices, streams: LogStreams = LogStreams(limit: 0)) {
         routes =
             ExecutionRoutes(services: services).routes + LogRoutes(services: services, streams: streams).routes
             + AgentRoutes(services: services).routes + UserRoutes(services: services).routes

@@ -24,4 +24,16 @@ struct APIContext: RequestContext {
 
     /// Calls the body once the connection is closed.
     func onClose(_ body: @escaping @Sendable () -> Void) { channel.closeFuture.whenComplete { _ in body() } }
+
+    /// Calls the body when the client closes its side before the answer is complete.
+    func onLeave(_ body: @escaping @Sendable () -> Void) {
+        let channel = channel
+        channel.eventLoop.execute {
+            guard let deadlines = try? channel.pipeline.syncOperations.handler(type: ConnectionDeadlines.self) else {
+                // The connection is gone already.
+                return body()
+            }
+            deadlines.onLeave(body)
+        }
+    }
 }

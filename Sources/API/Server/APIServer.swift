@@ -30,7 +30,8 @@ public struct APIServer: Service {
     /// Stops when its group does: requests under way may end within ``ServerConfiguration/stopTimeout``, and followed
     /// logs are ended, to be resumed elsewhere.
     public func run() async throws {
-        let table = RouteTable(services: services, configuration: configuration)
+        let streams = LogStreams(limit: configuration.logStreams)
+        let table = RouteTable(services: services, streams: streams)
         let guardian = RouteGuard(services: services, configuration: configuration)
         var application = Application(
             responder: LongAnswers(base: table.router(guardian, configuration).buildResponder()),
@@ -43,7 +44,7 @@ public struct APIServer: Service {
         application.logger = logger
         let limit = configuration.stopTimeout
         let running = application
-        let readiness = services.readiness
+        let (readiness, authenticator) = (services.readiness, services.authenticator)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await withTaskExecutorPreference(EventLoopExecutor.shared) { try await running.run() }
@@ -54,6 +55,7 @@ public struct APIServer: Service {
                 readiness.stop()
                 try await Task.sleep(for: limit)
             }
+            group.addTask { try await streams.endRevoked(authenticator) }
             defer { group.cancelAll() }
             try await group.next()
         }
@@ -66,7 +68,7 @@ public struct APIServer: Service {
                 additionalChannelHandlers: [ConnectionDeadlines(configuration)],
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: configuration.maxHeaderBytes, maxHeaderListSize: configuration.maxHeaderBytes,
-                    maxHeaderFieldCount: 100)))
+                    maxHeaderFieldCount: ServerConfiguration.maxHeaders)))
         guard let files = configuration.tls else { return plain }
         do {
             var tls = TLSConfiguration.makeServerConfiguration(

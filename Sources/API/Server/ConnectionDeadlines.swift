@@ -35,6 +35,8 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
     private var inputIsClosed = false
     /// Of what comes behind the last request that is answered, nothing is read.
     private var isDeaf = false
+    /// Called once the client has closed its side, before the next answer is complete.
+    private var leaveHandlers: [() -> Void] = []
     private var readTimer: Scheduled<Void>?
     private var writeTimer: Scheduled<Void>?
 
@@ -53,6 +55,7 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         cancelTimers()
+        clientLeaves()
         context.fireChannelInactive()
     }
 
@@ -79,10 +82,23 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case .inputClosed = event as? ChannelEvent {
-            inputIsClosed = true
+            clientLeaves()
             if hasBegunLastAnswer { return context.close(promise: nil) }
         }
         context.fireUserInboundEventTriggered(event)
+    }
+
+    /// Calls the body when the client closes its side before the answer under way is complete; at once when it has.
+    func onLeave(_ body: @escaping () -> Void) {
+        if inputIsClosed { return body() }
+        leaveHandlers.append(body)
+    }
+
+    private func clientLeaves() {
+        inputIsClosed = true
+        let handlers = leaveHandlers
+        leaveHandlers = []
+        for handler in handlers { handler() }
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
@@ -97,6 +113,7 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
         case .body: break
         case .end:
             hasBegunAnswer = false
+            leaveHandlers = []
             requests -= 1
             if closesAfterAnswer {
                 return writeLast(data, promise, context)
@@ -127,7 +144,9 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
             isTooLarge
             ? Problem(
                 status: 431, code: "too_large", title: "Too large",
-                detail: "the request's line and headers are more than \(configuration.maxHeaderBytes) bytes")
+                detail:
+                    "the request's line and headers are more than \(configuration.maxHeaderBytes) bytes, or more than "
+                    + "\(ServerConfiguration.maxHeaders) headers")
             : Problem(
                 status: 400, code: "malformed_request", title: "Not HTTP", detail: "the request is not valid HTTP/1.1")
         refuse(problem, context)
@@ -162,6 +181,7 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
             status: .init(code: problem.status),
             headerFields: [
                 .contentType: Problem.contentType, .contentLength: String(body.count), .connection: "close",
+                .xRequestID: RequestIDs.make(), .xContentTypeOptions: "nosniff", .cacheControl: "no-store",
             ])
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(ByteBuffer(bytes: body))), promise: nil)

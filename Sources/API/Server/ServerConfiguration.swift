@@ -28,6 +28,8 @@ public struct ServerConfiguration: Sendable {
     public var headTimeout: Duration = .seconds(10)
     /// For a request's body to arrive as a whole.
     public var bodyTimeout: Duration = .seconds(30)
+    /// Headers that a request may have.
+    static let maxHeaders = 100
     /// Between two requests on one connection.
     public var idleTimeout: Duration = .seconds(60)
     /// For a client that does not read to take more.

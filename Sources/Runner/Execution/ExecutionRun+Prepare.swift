@@ -21,7 +21,7 @@ extension ExecutionRun {
         guard let prepared = pool.take(kind, request.limits, agentID: request.agentID) else { return nil }
         trace.mark(.taken)
         do {
-            let verified = try await prepared.verifiedAgain(for: request.limits)
+            let verified = try await prepared.verifiedAgain(for: request.limits, within: pool.verifyLimit)
             trace.mark(.checked)
             pool.countHit()
             hold(prepared.user, prepared.sandbox.containerID)

@@ -31,6 +31,8 @@ extension SandboxPool {
         public var age: Duration = .seconds(600)
         /// Prepared at once; more than half of the processors only get in each other's way.
         public var parallel = max(1, ProcessInfo.processInfo.activeProcessorCount / 2)
+        /// Longest wait for one that was prepared to show that it still holds; one that is late is not used.
+        var verifyLimit: Duration = .seconds(1)
 
         public init() {}
     }

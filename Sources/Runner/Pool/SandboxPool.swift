@@ -50,6 +50,8 @@ public final class SandboxPool: Sendable {
         state = NIOLockedValueBox(State(plan: PoolPlan(configuration)))
     }
 
+    var verifyLimit: Duration { configuration.verifyLimit }
+
     public func snapshot() -> Snapshot {
         state.withLockedValue { state in
             var counts = state.counts

@@ -23,23 +23,22 @@ struct PreparedSandbox: Sendable {
     private(set) var reports = 1
     let preparedAt = ContinuousClock.now
 
-    /// Longest wait for one that was prepared to show that it still holds.
-    private static let limit: Duration = .seconds(1)
-
     /// Whether the connection to it stands, as far as is known.
     var isOpen: Bool { sandbox.streams?.isOpen ?? false }
 
     /// Looks at it again, all of it, after it has waited: somebody may have changed it meanwhile. Sets the limits that can
     /// be set on a sandbox that waits.
-    /// - Parameter limits: of the execution; of the same kind.
+    /// - Parameters:
+    ///   - limits: of the execution; of the same kind.
+    ///   - time: longest wait for it to show that it still holds.
     /// - Throws: why it must not be used.
-    func verifiedAgain(for limits: Limits) async throws -> PreparedSandbox {
+    func verifiedAgain(for limits: Limits, within time: Duration) async throws -> PreparedSandbox {
         try await withThrowingTaskGroup(of: PreparedSandbox.self) { group in
             group.addTask { try await self.lookedAtAgain(for: limits) }
             group.addTask {
-                try await Task.sleep(for: Self.limit)
+                try await Task.sleep(for: time)
                 throw DockerError(
-                    .timedOut, "a prepared sandbox did not report within \(Self.limit)", operation: "attach")
+                    .timedOut, "a prepared sandbox did not report within \(time)", operation: "attach")
             }
             defer { group.cancelAll() }
             guard let first = try await group.next() else { throw CancellationError() }

@@ -99,13 +99,21 @@ public final class Readiness: Sendable {
         return checks
     }
 
+    /// The state folder, and where the database's file is elsewhere, that.
     private func disk() -> Check {
+        let state = Self.disk(at: host.folder.path, "the state folder")
+        guard state.isUsable, let folder = database.folder, folder != host.folder.path else { return state }
+        let other = Self.disk(at: folder, "the database's folder")
+        return other.isUsable ? state : other
+    }
+
+    private static func disk(at path: String, _ name: String) -> Check {
         var stats = statvfs()
-        guard statvfs(host.folder.path, &stats) == 0 else {
-            return Check(isUsable: false, detail: "the state folder cannot be looked at: \(Errno.last)")
+        guard statvfs(path, &stats) == 0 else {
+            return Check(isUsable: false, detail: "\(name) cannot be looked at: \(Errno.last)")
         }
         let free = UInt64(stats.f_bavail) * UInt64(stats.f_frsize)
-        return Check(isUsable: free >= Self.leastFree, detail: "\(free >> 20) MiB free in the state folder")
+        return Check(isUsable: free >= leastFree, detail: "\(free >> 20) MiB free in \(name)")
     }
 
     private static func within(

@@ -1,3 +1,4 @@
+import Foundation
 public import Logging
 
 /// A database: SQLite or PostgreSQL, behind the same statements.
@@ -23,14 +24,19 @@ public struct Database: SQLExecutor {
     let driver: any Driver
     let configuration: Configuration
     let logger: Logger
+    /// Where an embedded database has its file; nil for a server's.
+    public let folder: String?
 
     /// Touches nothing yet: a database that is away shows when it is used.
     public init(_ location: DatabaseLocation, configuration: Configuration = Configuration(), logger: Logger) {
         self.configuration = configuration
         self.logger = logger
         switch location.kind {
-        case .sqlite(let path): driver = SQLiteDriver(path: path)
+        case .sqlite(let path):
+            folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+            driver = SQLiteDriver(path: path)
         case .postgres(let url):
+            folder = nil
             driver = PostgresDriver(url: url, configuration: configuration, logger: logger)
         }
     }

@@ -87,7 +87,7 @@ private struct Payload: JWTPayload {
     func verify(using key: some JWTAlgorithm) {}
 }
 
-@Suite("Tokens of a key set", .timeLimit(.minutes(2)))
+@Suite("Tokens of a key set", .timeLimit(.minutes(5)))
 struct JWKSTests {
     private static let now = Date(timeIntervalSince1970: 1_800_000_000)
     private static let good: [String: Value] = [

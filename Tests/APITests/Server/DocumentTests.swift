@@ -23,7 +23,7 @@ struct DocumentTests {
         return operations
     }
 
-    @Test("has the server's routes, and no others", .timeLimit(.minutes(2)))
+    @Test("has the server's routes, and no others", .timeLimit(.minutes(5)))
     func routes() async throws {
         try await ServerFixture.with { server in
             let served = RouteTable(services: server.services).routes.filter { !$0.template.hasPrefix("/web/") }

@@ -43,7 +43,7 @@ struct LogTests {
         try await ServerFixture.with(backend, runs: true) { server in
             let agent = try await server.agent()
             let id = try await server.submit(
-                agent, "for i in 1 2 3 4 5 6; do echo out $i; echo err $i >&2; sleep 0.2; done", as: server.user)
+                agent, "for i in 1 2 3 4 5 6; do echo out $i; echo err $i >&2; sleep 1; done", as: server.user)
             let path = "/executions/\(id)/logs"
             // Begun while it waits or runs.
             let stream = Event.all(try await server.get(path + "?follow=true", as: server.user, Self.events).text)

@@ -55,7 +55,7 @@ struct RouteTests {
         }
     }
 
-    @Test("are these, each with who may call it", .timeLimit(.minutes(2)))
+    @Test("are these, each with who may call it", .timeLimit(.minutes(5)))
     func list() async throws {
         try await ServerFixture.with { server in
             let routes = RouteTable(services: server.services).routes
@@ -115,7 +115,7 @@ struct RouteTests {
         }
     }
 
-    @Test("refuse keys that are for something else", .timeLimit(.minutes(2)))
+    @Test("refuse keys that are for something else", .timeLimit(.minutes(5)))
     func scopes() async throws {
         try await ServerFixture.with { server in
             let made = try await server.post(

@@ -107,7 +107,7 @@ struct TokenTests {
         }
     }
 
-    @Test("of an unknown user make the user", .timeLimit(.minutes(2)))
+    @Test("of an unknown user make the user", .timeLimit(.minutes(5)))
     func makeUser() async throws {
         let text = try await token(Payload(userId: "market-7", exp: soon))
         try await ServerFixture.with { server in

@@ -56,6 +56,10 @@ struct ProcessTests {
         }
     }
 
+    /// Of this database: the server has those of other tests too.
+    private static let waiting: SQL =
+        "pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
     @Test(
         "one that is killed while it waits for a table, in the middle of its transaction", .timeLimit(.minutes(5)),
         arguments: [
@@ -68,18 +72,14 @@ struct ProcessTests {
                 let process = try await world.database.transaction(isolation: .readCommitted) { transaction in
                     try await transaction.execute(Self.lock(table))
                     let process = try AdmissionProcess(["churn", url, world.user.id, world.agent.id])
-                    try await eventually {
-                        try await world.count("pg_locks WHERE NOT granted") > 0
-                    }
+                    try await eventually { try await world.count(Self.waiting) > 0 }
                     process.kill()
                     _ = await process.end()
                     return process
                 }
                 withExtendedLifetime(process) {}
                 // The server notices, and rolls back.
-                try await eventually {
-                    try await world.count("pg_stat_activity WHERE wait_event_type = 'Lock'") == 0
-                }
+                try await eventually { try await world.count(Self.waiting) == 0 }
                 try await Books.check(world)
                 #expect(try await world.submit().isAdmitted)
                 try await Books.check(world)

@@ -100,7 +100,7 @@ struct ClientServerTests {
     @Test("follow a log through a server that is killed and started again, byte for byte")
     func killed() async throws {
         try await ServerFixture.with { fixture in
-            let script = "i=0; while [ $i -lt 400 ]; do i=$((i+1)); echo line $i; usleep 20000 || sleep 0.02; done"
+            let script = "i=0; while [ $i -lt 400 ]; do i=$((i+1)); echo line $i; usleep 50000 || sleep 0.05; done"
             let id = try await fixture.submit(script)
             let follower = try fixture.paddock("logs", "-f", id)
             for count in [50, 150] {
@@ -123,7 +123,7 @@ struct ClientServerTests {
     @Test("wait on while the server is away")
     func waiting() async throws {
         try await ServerFixture.with { fixture in
-            let id = try await fixture.submit("sleep 8; exit 3")
+            let id = try await fixture.submit("sleep 20; exit 3")
             let waiter = try fixture.paddock("wait", id)
             try await fixture.waitForRequest()
             try await fixture.kill()

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("The command line's help")
 struct HelpTests {
-    @Test("groups the commands", .timeLimit(.minutes(1)))
+    @Test("groups the commands", .timeLimit(.minutes(5)))
     func groups() async throws {
         let help = try Program.paddock(["--help"])
         #expect(try await help.exitCode() == 0)
@@ -14,7 +14,7 @@ struct HelpTests {
     }
 
     @Test(
-        "says to whoever mistypes what was meant, and where its help is", .timeLimit(.minutes(1)),
+        "says to whoever mistypes what was meant, and where its help is", .timeLimit(.minutes(5)),
         arguments: [
             (["sumbit", "x"], "there is no command 'sumbit' of paddock: did you mean submit? (see paddock --help)"),
             (
@@ -32,7 +32,7 @@ struct HelpTests {
     }
 
     /// bash reads its script; the other shells are looked for.
-    @Test("completes in bash, zsh and fish", .timeLimit(.minutes(1)), arguments: ["bash", "zsh", "fish"])
+    @Test("completes in bash, zsh and fish", .timeLimit(.minutes(5)), arguments: ["bash", "zsh", "fish"])
     func completion(_ shell: String) async throws {
         let script = try Program.paddock(["--generate-completion-script", shell])
         #expect(try await script.exitCode() == 0)

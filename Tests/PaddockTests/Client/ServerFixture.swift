@@ -41,6 +41,8 @@ final class ServerFixture: Sendable {
             }
             await fixture.stop()
             try await removeAgent(image)
+            // The server does not wait for the removal of what it ended last.
+            try await Fixture.waitUntilGone(environment)
         }
     }
 
@@ -69,7 +71,7 @@ final class ServerFixture: Sendable {
             environment: [
                 "PADDOCK_STATE_DIR": folder, "PORT": "\(port)", "PADDOCK_REQUEST_LIMIT": "0",
                 "PADDOCK_ACCESS_LOG": "false",
-                "PADDOCK_NODE_STOP_TIMEOUT": "1s", "PADDOCK_WEBHOOKS_ALLOW_HTTP": "true",
+                "PADDOCK_NODE_STOP_TIMEOUT": "60s", "PADDOCK_WEBHOOKS_ALLOW_HTTP": "true",
                 "PADDOCK_EGRESS_ALLOW_PRIVATE": "127.0.0.0/8",
             ])
         state.withLockedValue { $0.program = program }
@@ -100,10 +102,14 @@ final class ServerFixture: Sendable {
 
     /// Waits until somebody has a request that is not answered, beside this question itself.
     func waitForRequest() async throws {
+        let start = ContinuousClock.now
         while true {
             let curl = try Program("/usr/bin/curl", ["--silent", url + "/metrics"])
             try await curl.exitCode()
             if curl.stdout.contains("\npaddock_http_requests_active 2") { return }
+            guard start.duration(to: .now) < Program.deadline else {
+                throw Program.TimedOut(waitingFor: "a request", stdout: curl.stdout, stderr: curl.stderr)
+            }
         }
     }
 

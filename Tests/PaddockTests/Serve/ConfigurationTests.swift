@@ -44,7 +44,7 @@ struct ConfigurationTests {
         let text = """
             # a comment
             export PORT = 81  # behind a value
-            JWT_SECRET="quoted # and = kept"
+            JWT_SECRET="quoted # and = kept"  # "this" is not
             OTHER_PROGRAM=is not ours
             """
         let sources = try sources(dotEnv: text)

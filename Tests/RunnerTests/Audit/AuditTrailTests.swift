@@ -53,7 +53,7 @@ struct AuditTrailTests {
     }
 
     @Test(
-        "holds when many write and chain at once, and loses nothing", .timeLimit(.minutes(2)),
+        "holds when many write and chain at once, and loses nothing", .timeLimit(.minutes(10)),
         arguments: Backend.allCases)
     func together(backend: Backend) async throws {
         try await withTrail(backend) { database, trail async throws in

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Runner
 
-@Suite("Egress: limits", .timeLimit(.minutes(2)))
+@Suite("Egress: limits", .timeLimit(.minutes(5)))
 struct EgressLimitTests {
     private static let chunk = 64 << 10
     private static let total = 64 << 20

@@ -94,7 +94,7 @@ struct ProxyFixture: Sendable {
     /// Asks until the answer is the wanted one; the last answer.
     func answer(_ status: Int, _ request: String) async throws -> String {
         var got = ""
-        for _ in 0..<500 {
+        for _ in 0..<3000 {
             got = try await exchange("\(request) HTTP/1.1\r\nConnection: close\r\n\r\n")
             if got.hasPrefix("HTTP/1.1 \(status)") { break }
             try await Task.sleep(for: .milliseconds(10))
@@ -121,7 +121,7 @@ struct ProxyFixture: Sendable {
 
     /// Waits until the records are as wanted.
     func records(_ areWanted: ([EgressRecord]) -> Bool) async throws -> [EgressRecord] {
-        for _ in 0..<1000 where !areWanted(sink.records) { try await Task.sleep(for: .milliseconds(10)) }
+        for _ in 0..<6000 where !areWanted(sink.records) { try await Task.sleep(for: .milliseconds(10)) }
         return sink.records
     }
 }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Runner
 
-@Suite("Egress: the proxy", .timeLimit(.minutes(2)))
+@Suite("Egress: the proxy", .timeLimit(.minutes(5)))
 struct EgressProxyTests {
     @Test("CONNECT is a tunnel, also for what is sent right behind it")
     func connect() async throws {

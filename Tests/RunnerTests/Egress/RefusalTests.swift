@@ -4,7 +4,7 @@ import Testing
 
 @testable import Runner
 
-@Suite("Egress: what the proxy refuses", .timeLimit(.minutes(2)))
+@Suite("Egress: what the proxy refuses", .timeLimit(.minutes(5)))
 struct EgressRefusalTests {
     @Test(
         "requests that no proxy should pass on",

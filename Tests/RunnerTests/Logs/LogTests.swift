@@ -193,7 +193,7 @@ struct LogTests {
     }
 
     @Test(
-        "a log is followed where it is not written, before it begins too", .timeLimit(.minutes(1)),
+        "a log is followed where it is not written, before it begins too", .timeLimit(.minutes(5)),
         arguments: Backend.allCases)
     func elsewhere(backend: Backend) async throws {
         try await backend.withLocation { location in
@@ -232,7 +232,7 @@ struct LogTests {
     }
 
     @Test(
-        "who follows what never was, or has ended, is told the end", .timeLimit(.minutes(1)),
+        "who follows what never was, or has ended, is told the end", .timeLimit(.minutes(5)),
         arguments: Backend.allCases)
     func nothing(backend: Backend) async throws {
         try await LogFixture.with(backend) { fixture in

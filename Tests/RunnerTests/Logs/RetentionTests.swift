@@ -60,7 +60,7 @@ struct RetentionTests {
     }
 
     @Test(
-        "are dropped by size, the oldest first, and slots are used again", .timeLimit(.minutes(2)),
+        "are dropped by size, the oldest first, and slots are used again", .timeLimit(.minutes(5)),
         arguments: Backend.allCases)
     func bySize(backend: Backend) async throws {
         try await LogFixture.with(backend) { fixture in

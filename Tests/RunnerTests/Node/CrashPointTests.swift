@@ -49,13 +49,13 @@ struct CrashPointTests {
             #expect(fixture.history.overlaps.isEmpty)
             try await fixture.expectEachEndedOnce()
             // What the first one had in the state folder is gone too.
-            try await eventually(within: .seconds(10)) { try fixture.runners().count == 1 }
+            try await eventually { try fixture.runners().count == 1 }
             await second.stop()
             #expect(second.status == 0)
         }
     }
 
-    @Test("before it takes anything leaves the queue as it is", .timeLimit(.minutes(2)), arguments: Backend.allCases)
+    @Test("before it takes anything leaves the queue as it is", .timeLimit(.minutes(5)), arguments: Backend.allCases)
     func diesIdle(backend: Backend) async throws {
         let agent = NumberedAgent(lines: 10)
         try await NodeFixture.with(backend) { fixture in

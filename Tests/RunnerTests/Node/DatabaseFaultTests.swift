@@ -25,9 +25,9 @@ struct DatabaseFaultTests {
                 try await cluster.send("stop")
                 try await Task.sleep(for: .seconds(10))
                 try await cluster.send("start")
-                for id in ids { try await agent.expectSucceeded(id, fixture, fixture.ended(id, within: .seconds(60))) }
+                for id in ids { try await agent.expectSucceeded(id, fixture, fixture.ended(id)) }
                 let next = try await fixture.submit(fixture.ticket(agent.script))
-                try await agent.expectSucceeded(next, fixture, fixture.ended(next, within: .seconds(60)))
+                try await agent.expectSucceeded(next, fixture, fixture.ended(next))
                 #expect(fixture.history.sandboxes.count == ids.count + 1, "each once")
                 await node.stop()
             }
@@ -48,7 +48,7 @@ struct DatabaseFaultTests {
                     try await cluster.send("kill")
                     try await cluster.send("start")
                 }
-                for id in ids { try await agent.expectSucceeded(id, fixture, fixture.ended(id, within: .seconds(60))) }
+                for id in ids { try await agent.expectSucceeded(id, fixture, fixture.ended(id)) }
                 #expect(fixture.history.sandboxes.count == ids.count, "each once")
                 await node.stop()
             }
@@ -67,7 +67,7 @@ struct DatabaseFaultTests {
                 await first.kill9()
                 let second = try fixture.process(stopLimit: 60)
                 try await cluster.send("start")
-                try await agent.expectSucceeded(id, fixture, fixture.ended(id, within: .seconds(60)))
+                try await agent.expectSucceeded(id, fixture, fixture.ended(id))
                 await second.stop()
             }
         }
@@ -96,9 +96,9 @@ struct DatabaseFaultTests {
                     }
                     try await Task.sleep(for: .seconds(4))
                     try disk.makeRoom()
-                    try await agent.expectSucceeded(id, fixture, fixture.ended(id, within: .seconds(60)))
+                    try await agent.expectSucceeded(id, fixture, fixture.ended(id))
                     let next = try await fixture.submit(fixture.ticket(agent.script))
-                    try await agent.expectSucceeded(next, fixture, fixture.ended(next, within: .seconds(60)))
+                    try await agent.expectSucceeded(next, fixture, fixture.ended(next))
                     await node.stop()
                 }
             }
@@ -119,14 +119,14 @@ struct DatabaseFaultTests {
         "with a state folder whose disk is full: what runs ends truly, and new work says why it cannot be run",
         .timeLimit(.minutes(4)))
     func fullStateFolder() async throws {
-        let agent = NumberedAgent(lines: 300, pause: 1)
+        let agent = NumberedAgent()
         // A private Engine sees the disk wherever the test is run, as it is started where the test is.
         try await SmallDisk.with { disk in
             try await PrivateEngine.with { engine in
                 try await Backend.sqlite.withURL { url in
                     try await NodeFixture.with(url: url, engine: engine.host, state: disk.path + "/state") { fixture in
                         let node = try fixture.process(stopLimit: 60)
-                        let id = try await fixture.submit(fixture.ticket(agent.script))
+                        let id = try await fixture.submit(fixture.ticket(NumberedAgent(waits: true).script))
                         try await eventually { try await !fixture.log(id).isEmpty }
                         try disk.fill()
                         // The first one has its user id's files; a second one at the same time needs new ones.
@@ -134,6 +134,7 @@ struct DatabaseFaultTests {
                         try await eventually { try await fixture.stored(other).state.isEnd }
                         let ending = try #require(try await fixture.stored(other).ending)
                         #expect(ending.contains("engine_error") && ending.contains("Make room there"), "\(ending)")
+                        try await fixture.letGo(id)
                         try await eventually { try await fixture.stored(id).state.isEnd }
                         try disk.makeRoom()
                         try await agent.expectSucceeded(id, fixture, fixture.ended(id))

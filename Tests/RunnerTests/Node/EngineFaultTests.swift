@@ -36,12 +36,12 @@ struct EngineFaultTests {
             let waiting = try await fixture.submit(fixture.ticket("echo waited"))
             try await engine.start(Self.liveRestore)
 
-            let ended = try await fixture.ended(id, within: .seconds(60))
+            let ended = try await fixture.ended(id)
             #expect(ended["status"] as? String == "succeeded", "\(ended)")
             #expect(ended["output"] as? [Int] == [1])
             #expect(try await fixture.log(id).text(of: .stdout) == "1\n2\n3\n")
             #expect(try await fixture.log(id).text(of: .stderr) == "problem\n")
-            let next = try await fixture.ended(waiting, within: .seconds(60))
+            let next = try await fixture.ended(waiting)
             #expect(next["status"] as? String == "succeeded", "\(next)")
             await node.stop()
         }
@@ -59,14 +59,15 @@ struct EngineFaultTests {
             let waiting = try await fixture.submit(fixture.ticket("echo waited"))
             try await engine.start()
 
-            let ended = try await fixture.ended(id, within: .seconds(60))
+            let ended = try await fixture.ended(id)
             #expect(ended["status"] as? String == "failed", "\(ended)")
-            // An Engine that goes, or finds at its start what it had left, may send the agent a SIGTERM first: then that
+            // An Engine that goes, or finds at its start what it had left, may send the agent a signal first: then that
             // is how it ended.
-            let isSignal = ended["reason"] as? String == "signal" && ended["signal"] as? String == "SIGTERM"
+            let isSignal =
+                ended["reason"] as? String == "signal" && ["SIGTERM", "SIGKILL"].contains(ended["signal"] as? String)
             #expect(isSignal || ended["reason"] as? String == "engine_error", "\(ended)")
             #expect(try await fixture.log(id).text(of: .stdout) == "begun\n")
-            let next = try await fixture.ended(waiting, within: .seconds(60))
+            let next = try await fixture.ended(waiting)
             #expect(next["status"] as? String == "succeeded", "\(next)")
             #expect(try await fixture.log(waiting).text(of: .stdout) == "waited\n")
             await node.stop()
@@ -86,7 +87,7 @@ struct EngineFaultTests {
             for id in ids { try await eventually { try await !fixture.log(id).isEmpty } }
             if signal == SIGKILL { try await engine.kill() } else { try await engine.stop() }
             try await engine.start(Self.liveRestore)
-            for id in ids { try await agent.expectSucceeded(id, fixture, fixture.ended(id, within: .seconds(60))) }
+            for id in ids { try await agent.expectSucceeded(id, fixture, fixture.ended(id)) }
             await node.stop()
         }
     }
@@ -95,13 +96,13 @@ struct EngineFaultTests {
     func staysAway() async throws {
         try await withFixture(.sqlite, Self.liveRestore) { engine, fixture in
             let node = try fixture.process(stopLimit: 30)
-            let id = try await fixture.submit(fixture.ticket("echo begun; sleep 600", timeout: 5))
+            let id = try await fixture.submit(fixture.ticket("echo begun; sleep 600", timeout: 15))
             try await eventually { try await !fixture.log(id).isEmpty }
             try await engine.kill()
             // Its timeout, its grace, and what it takes to believe that nothing can be reached.
-            try await eventually(within: .seconds(60)) { try await fixture.stored(id).state == .timedOut }
+            try await eventually(within: .seconds(180)) { try await fixture.stored(id).state == .timedOut }
             try await engine.start(Self.liveRestore)
-            #expect(try await fixture.ended(id, within: .seconds(60))["reason"] as? String == "wall_timeout")
+            #expect(try await fixture.ended(id)["reason"] as? String == "wall_timeout")
             #expect(try await fixture.log(id).text(of: .stdout) == "begun\n")
             await node.stop()
         }
@@ -109,19 +110,21 @@ struct EngineFaultTests {
 
     @Test("that hangs: what runs goes on, and nothing is lost when it answers again", .timeLimit(.minutes(5)))
     func hangs() async throws {
-        let agent = NumberedAgent(lines: 300, pause: 1)
+        let agent = NumberedAgent()
         try await withFixture { engine, fixture in
             let node = try fixture.process(stopLimit: 30)
-            let running = try await fixture.submit(fixture.ticket(agent.script))
+            let running = try await fixture.submit(fixture.ticket(NumberedAgent(waits: true).script))
             try await eventually { try await !fixture.log(running).isEmpty }
+            let process = try await fixture.initProcess(of: running)
             try await engine.hang()
+            kill(process, SIGUSR1)
             let waiting = try await fixture.submit(fixture.ticket(agent.script))
             // Longer than the agent needs.
             try await Task.sleep(for: .seconds(6))
             #expect(try await !fixture.stored(running).state.isEnd)
             try await engine.resume()
             for id in [running, waiting] {
-                try await agent.expectSucceeded(id, fixture, fixture.ended(id, within: .seconds(60)))
+                try await agent.expectSucceeded(id, fixture, fixture.ended(id))
             }
             await node.stop()
         }
@@ -131,18 +134,22 @@ struct EngineFaultTests {
     func bothAway() async throws {
         try await withFixture(.sqlite, Self.liveRestore) { engine, fixture in
             let first = try fixture.process()
-            let short = try await fixture.submit(fixture.ticket("echo 1; sleep 1; echo 2; exit 3"))
-            let long = try await fixture.submit(fixture.ticket("echo 1; sleep 8; echo 2"))
+            let script = "\(NumberedAgent.listens); echo 1; \(NumberedAgent.waiting); echo 2"
+            let short = try await fixture.submit(fixture.ticket("\(script); exit 3"))
+            let long = try await fixture.submit(fixture.ticket(script))
             for id in [short, long] { try await eventually { try await !fixture.log(id).isEmpty } }
+            let process = try await fixture.initProcess(of: short)
             await first.kill9()
             try await engine.kill()
+            kill(process, SIGUSR1)
             try await engine.start(Self.liveRestore)
             let second = try fixture.process(stopLimit: 30)
-            let ended = try await fixture.ended(long, within: .seconds(60))
+            try await fixture.letGo(long)
+            let ended = try await fixture.ended(long)
             #expect(ended["status"] as? String == "succeeded", "\(ended)")
             #expect(try await fixture.log(long).text(of: .stdout) == "1\n2\n")
             // What it said when neither was there to hear it may be lost, and with it how it ended.
-            let other = try await fixture.ended(short, within: .seconds(60))
+            let other = try await fixture.ended(short)
             let said = try await fixture.log(short).text(of: .stdout)
             if other["status"] as? String == "lost" {
                 #expect(["1\n", "1\n2\n"].contains(said), "\(said)")
@@ -163,13 +170,13 @@ struct EngineFaultTests {
             try engine.hangInStart(true)
             let stuck = try await fixture.submit(fixture.ticket("echo never"))
             // What runs is not held up by what hangs.
-            #expect(try await fixture.ended(running, within: .seconds(60))["status"] as? String == "succeeded")
+            #expect(try await fixture.ended(running)["status"] as? String == "succeeded")
             let limit = ExecutionLifecycle.startLimit + .seconds(30)
             try await eventually(within: limit) { try await fixture.stored(stuck).state.isEnd }
             try engine.hangInStart(false)
             let next = try await fixture.submit(fixture.ticket("echo next"))
-            #expect(try await fixture.ended(next, within: .seconds(60))["status"] as? String == "succeeded")
-            let ended = try await fixture.ended(stuck, within: .seconds(90))
+            #expect(try await fixture.ended(next)["status"] as? String == "succeeded")
+            let ended = try await fixture.ended(stuck)
             #expect(ended["reason"] as? String == "engine_error", "\(ended)")
             #expect(try await fixture.log(stuck).isEmpty)
             await node.stop()

@@ -52,7 +52,7 @@ struct KillTests {
         for id in after { try await agent.expectSucceeded(id, fixture, fixture.ended(id)) }
         #expect(fixture.history.overlaps.isEmpty)
         try await fixture.expectEachEndedOnce()
-        try await eventually(within: .seconds(10)) { try fixture.runners().count == 1 }
+        try await eventually { try fixture.runners().count == 1 }
         await last.stop()
         print("\(backend): \(kills) kills, \(during.count + after.count) executions, \(lost) of them lost")
     }

@@ -12,7 +12,7 @@ struct Leftovers {
     func find() async throws -> [String] {
         var left: [String] = []
         do {
-            try await eventually(within: .seconds(10)) {
+            try await eventually {
                 left = try await all()
                 return left.isEmpty
             }

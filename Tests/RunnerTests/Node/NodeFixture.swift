@@ -173,6 +173,23 @@ struct NodeFixture: Sendable {
         return try SignedReceipt(parsing: Array(text.utf8)).verified(with: keys)
     }
 
+    /// The container that an execution was launched in.
+    func container(of id: ExecutionID) async throws -> String {
+        let launch = try #require(try await stored(id).launch)
+        return try JSONDecoder().decode(Launch.self, from: Data(launch.utf8)).containerID
+    }
+
+    /// Lets an agent go on that waits for it, as with ``NumberedAgent/waits``: until then it runs, however slow the
+    /// machine is. The init passes the signal on.
+    func letGo(_ id: ExecutionID) async throws {
+        try await client.killContainer(container(of: id), signal: "SIGUSR1")
+    }
+
+    /// The host's number of an execution's init. SIGUSR1 lets its agent go on also while its Engine is away.
+    func initProcess(of id: ExecutionID) async throws -> pid_t {
+        pid_t(try await client.inspectContainer(container(of: id)).state.pid)
+    }
+
     func log(_ id: ExecutionID) async throws -> [LogRecord] {
         try await LogHub(database, logger: .silent).read(id, follows: false).reduce(into: []) { $0 += $1 }
     }

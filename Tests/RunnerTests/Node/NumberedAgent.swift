@@ -11,12 +11,21 @@ struct NumberedAgent: Sendable {
     var lines = 300
     /// After each hundredth line.
     var pause = 0.4
+    /// Waits for ``NodeFixture/letGo(_:)`` behind its first hundred lines.
+    var waits = false
+
+    /// What a script that waits begins with.
+    static let listens = "go=; trap 'go=1' USR1"
+    /// Waits, in a script, for ``NodeFixture/letGo(_:)``. The shell tells of a `sleep` that the signal has ended.
+    static let waiting = #"{ until [ "$go" ]; do sleep 0.2; done; } 2> /dev/null"#
 
     var script: String {
         """
+        \(Self.listens)
         i=0
         while [ $i -lt \(lines) ]; do
             i=$((i + 1)); echo $i
+            \(waits ? "[ $i != 100 ] || \(Self.waiting)" : "")
             [ $((i % 100)) != 0 ] || sleep \(pause)
         done
         echo problem >&2

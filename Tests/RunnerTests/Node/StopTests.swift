@@ -38,7 +38,7 @@ struct StopTests {
 
     @Test("hands over what still runs at its limit", .timeLimit(.minutes(3)), arguments: Backend.allCases)
     func limit(backend: Backend) async throws {
-        let agent = NumberedAgent(lines: 300, pause: 2)
+        let agent = NumberedAgent(waits: true)
         try await NodeFixture.with(backend) { fixture in
             let node = try fixture.process(stopLimit: 1)
             let id = try await fixture.submit(fixture.ticket(agent.script))
@@ -47,6 +47,7 @@ struct StopTests {
             #expect(node.status == 0)
             #expect(try await fixture.stored(id).state == .running)
             let next = try fixture.process(stopLimit: 60)
+            try await fixture.letGo(id)
             try await agent.expectSucceeded(id, fixture, fixture.ended(id))
             #expect(fixture.history.sandboxes.count == 1, "it was the same sandbox all the time")
             await next.stop()
@@ -56,7 +57,7 @@ struct StopTests {
     @Test(
         "leaves at once when it is told twice, and loses nothing", .timeLimit(.minutes(3)), arguments: Backend.allCases)
     func twice(backend: Backend) async throws {
-        let agent = NumberedAgent(lines: 300, pause: 2)
+        let agent = NumberedAgent(waits: true)
         try await NodeFixture.with(backend) { fixture in
             let node = try fixture.process(stopLimit: 600)
             let id = try await fixture.submit(fixture.ticket(agent.script))
@@ -68,6 +69,7 @@ struct StopTests {
             #expect(node.status == 0)
             #expect(try await fixture.stored(id).state == .running)
             let next = try fixture.process(stopLimit: 60)
+            try await fixture.letGo(id)
             try await agent.expectSucceeded(id, fixture, fixture.ended(id))
             #expect(fixture.history.sandboxes.count == 1, "it was the same sandbox all the time")
             await next.stop()

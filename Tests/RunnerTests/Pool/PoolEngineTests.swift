@@ -22,12 +22,6 @@ struct PoolEngineTests {
         return Set(all.filter { $0.state == "running" }.map(\.id))
     }
 
-    /// The container that an execution was launched in.
-    private func container(of id: ExecutionID, _ fixture: NodeFixture) async throws -> String {
-        let launch = try #require(try await fixture.stored(id).launch)
-        return try JSONDecoder().decode(Launch.self, from: Data(launch.utf8)).containerID
-    }
-
     @Test(
         "discards what it had prepared when the Engine restarts, and prepares anew", .timeLimit(.minutes(5)),
         arguments: [SIGKILL, SIGTERM])
@@ -42,14 +36,14 @@ struct PoolEngineTests {
                     if signal == SIGKILL { try await engine.kill() } else { try await engine.stop() }
                     try await engine.start(Self.liveRestore)
 
-                    try await eventually(within: .seconds(60)) {
+                    try await eventually {
                         let now = try await prepared(fixture)
                         return !now.isEmpty && now.isDisjoint(with: before)
                     }
                     let id = try await fixture.submit(fixture.ticket("echo after; sleep 1"))
-                    let ended = try await fixture.ended(id, within: .seconds(60))
+                    let ended = try await fixture.ended(id)
                     #expect(ended["status"] as? String == "succeeded", "\(ended)")
-                    #expect(try await !before.contains(container(of: id, fixture)))
+                    #expect(try await !before.contains(fixture.container(of: id)))
                     await node.stop()
                 }
             }

@@ -25,7 +25,8 @@ struct PoolNodeTests {
             let lines = (1...2000).map { "line \($0)\n" }.joined()
             let id = try await fixture.submit(
                 fixture.ticket(
-                    "i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo line $i; [ $i = 1000 ] && sleep 3; done; exit 7"))
+                    "\(NumberedAgent.listens); i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo line $i; "
+                        + "[ $i != 1000 ] || \(NumberedAgent.waiting); done; exit 7"))
             try await eventually { try await !fixture.log(id).isEmpty }
             // One is in use, and at least one more waits.
             try await eventually { try await prepared(fixture).count { $0 == "running" } >= 2 }
@@ -34,6 +35,7 @@ struct PoolNodeTests {
             try await eventually { try await prepared(fixture).count { $0 == "running" } <= 1 }
 
             let second = try fixture.process(stopLimit: 30, ["NODE_POOL": "1"])
+            try await fixture.letGo(id)
             #expect(try await fixture.ended(id)["exitCode"] as? Int == 7)
             let records = try await fixture.log(id)
             #expect(records.isWhole())
@@ -49,7 +51,10 @@ struct PoolNodeTests {
     @Test("ends what it prepared, and answers a stop at once")
     func stops() async throws {
         try await NodeFixture.with(.sqlite) { fixture in
-            try await fixture.withNode({ $0.pool = SandboxPool.Configuration() }) { node in
+            try await fixture.withNode({
+                $0.pool = SandboxPool.Configuration()
+                $0.pool?.verifyLimit = .seconds(60)
+            }) { node in
                 _ = try await fixture.ended(fixture.submit(fixture.ticket("echo cold")))
                 try await eventually { node.pool?.snapshot().size == 1 }
                 let ended = try await fixture.ended(fixture.submit(fixture.ticket("echo '{\"a\": 1}' > $OUTPUT")))

@@ -13,7 +13,7 @@ struct PoolTamperTests {
 
     @Test("is not used: the execution gets a new one", arguments: Change.allCases)
     func refused(change: Change) async throws {
-        try await PoolFixture.with { fixture in
+        try await PoolFixture.with({ if change == .paused { $0.verifyLimit = .seconds(1) } }) { fixture in
             let request = try await fixture.request("echo hi")
             try await fixture.pool.prepare(1, for: request)
             let id = try await fixture.waiting().id

@@ -42,7 +42,8 @@ struct PoolTests {
                 #expect(warm.policy?.held["CapEff"] == "0000000000000000")
                 try await eventually { fixture.pool.snapshot().size == 2 }
             }
-            #expect(try await fixture.containers().isEmpty)
+            // The Engine may still be at it.
+            try await eventually { try await fixture.containers().isEmpty }
             #expect(fixture.pool.snapshot().wasted[.stop] == 2)
         }
     }
@@ -59,11 +60,7 @@ struct PoolTests {
             filtered.seccomp = SeccompRequest(allow: SeccompPolicy.standard.allowedCalls.subtracting(["sync"]).sorted())
             try await fixture.run(filtered)
             #expect(fixture.pool.snapshot().hits == 0)
-            // One that does not answer in time, on a machine that is busy, is not used.
-            for _ in 0..<10 where fixture.pool.snapshot().hits == 0 {
-                try await fixture.run(request)
-                if fixture.pool.snapshot().hits == 0 { try await fixture.pool.prepare(1, for: request) }
-            }
+            try await fixture.run(request)
             #expect(fixture.pool.snapshot().hits == 1)
         }
     }

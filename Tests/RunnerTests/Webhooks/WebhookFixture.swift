@@ -98,6 +98,18 @@ struct WebhookFixture: Sendable {
     }
 }
 
+extension WebhookFixture {
+    /// Waits until the receiver has told of so many: it does so after its answer, which the sender knows of first.
+    func received(
+        _ count: Int, _ areWanted: (WebhookReceiver.Request) -> Bool = { _ in true }
+    ) async throws
+        -> [WebhookReceiver.Request]
+    {
+        try await eventually { receiver.requests.count(where: areWanted) >= count }
+        return receiver.requests.filter(areWanted)
+    }
+}
+
 /// `receiver.py`, and what it has received.
 final class WebhookReceiver: Sendable {
     struct Request: Decodable, Sendable {

@@ -26,7 +26,7 @@ struct PoolTests {
     func busy(_ backend: Backend) async throws {
         try await backend.withDatabase({
             $0.connections = 1
-            $0.acquireTimeout = .milliseconds(200)
+            $0.acquireTimeout = .seconds(5)
         }) { database in
             try await database.transaction { _ in
                 let code = try await errorCode { try await database.transaction { _ in } }

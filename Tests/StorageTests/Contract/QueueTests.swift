@@ -317,7 +317,7 @@ struct QueueTests {
         }
     }
 
-    @Test("tells those who listen", .timeLimit(.minutes(1)), arguments: Backend.allCases)
+    @Test("tells those who listen", .timeLimit(.minutes(5)), arguments: Backend.allCases)
     func notifications(_ backend: Backend) async throws {
         try await withQueue(backend) { database async throws in
             try await database.withNotifications(ExecutionQueue.submitted) { submitted in

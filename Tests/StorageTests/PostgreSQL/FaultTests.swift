@@ -8,23 +8,34 @@ import Testing
 /// A server of each test's own, which is stopped, killed and hung.
 @Suite("PostgreSQL that fails", .serialized)
 struct FaultTests {
-    private static let quick: Database.Configuration = {
+    /// Where nothing is late, however busy the machine is.
+    private static let steady: Database.Configuration = {
         var configuration = Database.Configuration()
-        configuration.acquireTimeout = .seconds(2)
-        configuration.statementTimeout = .seconds(2)
+        configuration.acquireTimeout = .seconds(60)
+        configuration.statementTimeout = .seconds(60)
         configuration.connections = 4
         return configuration
     }()
 
+    /// Where a deadline is waited for.
+    private static let quick: Database.Configuration = {
+        var configuration = steady
+        configuration.acquireTimeout = .seconds(5)
+        configuration.statementTimeout = .seconds(5)
+        return configuration
+    }()
+
     private func withServer<Result>(
-        _ configuration: Database.Configuration = quick, logger: Logger = .silent,
+        _ configuration: Database.Configuration = steady, logger: Logger = .silent,
         _ body: (PrivateCluster, Database) async throws -> Result
     ) async throws -> Result {
         try await PrivateCluster.with { cluster in
             let location = try DatabaseLocation(url: cluster.url(), stateFolder: "/")
+            try await location.withDatabase(Self.steady) { database in
+                _ = try await database.execute("CREATE TABLE records (id BIGINT NOT NULL PRIMARY KEY)")
+            }
             return try await location.withDatabase(configuration, logger: logger) { database in
-                try await database.execute("CREATE TABLE records (id BIGINT NOT NULL PRIMARY KEY)")
-                return try await body(cluster, database)
+                try await body(cluster, database)
             }
         }
     }
@@ -33,7 +44,9 @@ struct FaultTests {
         try await eventually {
             do {
                 return try await database.query("SELECT 1 AS one").first?["one"] == 1
-            } catch let error as DatabaseError where error.code == .databaseUnavailable {
+            } catch let error as DatabaseError
+                where [.databaseUnavailable, .databaseBusy, .statementTimeout].contains(error.code)
+            {
                 return false
             }
         }
@@ -49,14 +62,14 @@ struct FaultTests {
 
     @Test("stopped, it is unavailable within the deadline; started again, it goes on")
     func stopped() async throws {
-        try await withServer { cluster, database in
+        try await withServer(Self.quick) { cluster, database in
             try await cluster.send("stop")
             for _ in 0..<3 {
                 let start = ContinuousClock.now
                 let code = try await errorCode { try await database.execute("INSERT INTO records (id) VALUES (1)") }
                 #expect(code == .databaseUnavailable)
-                // The deadline is 2 s; the rest is for a busy machine.
-                #expect(ContinuousClock.now - start < .seconds(20))
+                // The deadline is 5 s; the rest is for a busy machine.
+                #expect(ContinuousClock.now - start < .seconds(60))
             }
             try await cluster.send("start")
             try await isBack(database)
@@ -109,7 +122,7 @@ struct FaultTests {
         }
     }
 
-    @Test("killed amid statements that were sent together, nothing of them is written", .timeLimit(.minutes(2)))
+    @Test("killed amid statements that were sent together, nothing of them is written", .timeLimit(.minutes(5)))
     func killedAmidStatements() async throws {
         try await withServer(Self.slow) { cluster, database in
             let task = Task {
@@ -131,7 +144,7 @@ struct FaultTests {
 
     @Test(
         "killed amid statements and their commit, the transaction says that its fate is not known",
-        .timeLimit(.minutes(2)))
+        .timeLimit(.minutes(5)))
     func killedAmidCommit() async throws {
         try await withServer(Self.slow) { cluster, database in
             let task = Task {
@@ -153,7 +166,7 @@ struct FaultTests {
     }
 
     private static let slow: Database.Configuration = {
-        var configuration = quick
+        var configuration = steady
         configuration.statementTimeout = .seconds(600)
         return configuration
     }()
@@ -162,9 +175,9 @@ struct FaultTests {
         SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(500)%' AND state = 'active'
         """
 
-    @Test("hung amid statements and their commit, it ends within its deadline", .timeLimit(.minutes(2)))
+    @Test("hung amid statements and their commit, it ends within its deadline", .timeLimit(.minutes(5)))
     func hungAmidCommit() async throws {
-        try await withServer { cluster, database in
+        try await withServer(Self.quick) { cluster, database in
             let code = try await errorCode {
                 try await database.transaction { transaction in
                     try await transaction.execute("INSERT INTO records (id) VALUES (1)")
@@ -182,7 +195,7 @@ struct FaultTests {
 
     @Test("hung, every kind of call ends within its deadline; resumed, it goes on")
     func hung() async throws {
-        try await withServer { cluster, database in
+        try await withServer(Self.quick) { cluster, database in
             try await warm(database)
             try await cluster.send("hang")
             let start = ContinuousClock.now
@@ -202,8 +215,8 @@ struct FaultTests {
                 }
                 try await group.waitForAll()
             }
-            // 2 s for a connection, 2 s and 5 s for the statement; the rest is for a busy machine.
-            #expect(ContinuousClock.now - start < .seconds(30))
+            // 5 s for a connection, twice 5 s for the statement; the rest is for a busy machine.
+            #expect(ContinuousClock.now - start < .seconds(90))
             try await cluster.send("resume")
             try await isBack(database)
         }
@@ -211,7 +224,7 @@ struct FaultTests {
 
     @Test("hung in a commit, the transaction says that its fate is not known, and is whole or absent")
     func hungInCommit() async throws {
-        try await withServer { cluster, database in
+        try await withServer(Self.quick) { cluster, database in
             let code = try await errorCode {
                 try await database.transaction { transaction in
                     try await transaction.execute("INSERT INTO records (id) VALUES (1), (2)")
@@ -228,8 +241,7 @@ struct FaultTests {
 
     @Test("a task that is cancelled while it hangs does not wait for it")
     func cancelledWhileHung() async throws {
-        var configuration = Self.quick
-        configuration.statementTimeout = .seconds(600)
+        var configuration = Self.slow
         configuration.acquireTimeout = .seconds(600)
         try await withServer(configuration) { cluster, database in
             try await cluster.send("hang")
@@ -245,9 +257,7 @@ struct FaultTests {
 
     @Test("a statement whose task was cancelled is stopped on the server as well")
     func stoppedOnServer() async throws {
-        var configuration = Self.quick
-        configuration.statementTimeout = .seconds(600)
-        try await withServer(configuration) { _, database in
+        try await withServer(Self.slow) { _, database in
             let running: SQL = """
                 SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(500)%' AND state = 'active'
                 """
@@ -261,9 +271,7 @@ struct FaultTests {
 
     @Test("connections that the server ends are replaced")
     func terminated() async throws {
-        var configuration = Self.quick
-        configuration.statementTimeout = .seconds(60)
-        try await withServer(configuration) { _, database in
+        try await withServer { _, database in
             for id in 0..<5 {
                 try await database.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
@@ -302,7 +310,9 @@ struct FaultTests {
                 #expect(try await heard.next() == .catchUp)
                 try await cluster.send("hang")
                 // Silence is noticed in 15 s, and 5 s later the connection is given up.
-                try await eventually { log.messages.withLockedValue { $0.contains("not listening") } }
+                try await eventually(within: .seconds(180)) {
+                    log.messages.withLockedValue { $0.contains("not listening") }
+                }
                 try await cluster.send("resume")
                 #expect(try await heard.next() == .catchUp)
             }

@@ -79,7 +79,7 @@ struct SQLiteTests {
     func otherProcess() async throws {
         try await withFile { _, location in
             var configuration = Database.Configuration()
-            configuration.acquireTimeout = .milliseconds(300)
+            configuration.acquireTimeout = .seconds(5)
             // Each has connections of its own, as if in another process.
             try await location.withDatabase(configuration) { one in
                 try await one.execute("CREATE TABLE things (id BIGINT)")

@@ -30,7 +30,7 @@ struct ConfigurationSources {
         }
         for (name, value) in try Self.yaml(yamlPath) { entries[name] = Entry(value: value, source: "YAML") }
         let fromFile = try Self.dotEnv(environmentPath)
-        for (source, values) in [(Self.environmentFile, fromFile), ("environment", environment)] {
+        for (source, values) in [(environmentPath ?? Self.environmentFile, fromFile), ("environment", environment)] {
             for key in ConfigurationKey.all {
                 // Set and empty is what compose files and unit files make of a variable that is not set.
                 guard let value = values[key.variable], !value.isEmpty else { continue }
@@ -114,8 +114,9 @@ struct ConfigurationSources {
         ConfigurationKey.all.map(\.variable) + ["PADDOCK_URL", "PADDOCK_TOKEN", "PADDOCK_CA_FILE", "PADDOCK_CONFIG"])
 
     private static func unquoted(_ text: Substring) -> String {
-        for quote in ["\"", "'"] where text.count >= 2 && text.hasPrefix(quote) && text.hasSuffix(quote) {
-            return String(text.dropFirst().dropLast())
+        if let quote = text.first, quote == "\"" || quote == "'", let end = text.dropFirst().lastIndex(of: quote) {
+            let rest = text[text.index(after: end)...].trimming(while: \.isWhitespace)
+            if rest.isEmpty || rest.hasPrefix("#") { return String(text[..<end].dropFirst()) }
         }
         // A comment begins behind a space.
         guard let comment = text.firstRange(of: " #") else { return String(text) }
@@ -174,9 +175,9 @@ extension ConfigurationSources {
 
     func wrong(_ name: String, _ expected: String) -> Failure {
         let key = ConfigurationKey.all.first { $0.name == name }
-        let shown = key?.isSecret == true ? "what is set" : "'\(self[name] ?? "")'"
-        return Failure(
-            "\(name) (\(key?.variable ?? "")), from \(source(of: name)): \(shown) is not possible: it must be \(expected)"
-        )
+        let spelling = "\(name) (\(key?.variable ?? ""))"
+        guard let value = self[name] else { return Failure("\(spelling) is not set: it must be \(expected)") }
+        let shown = key?.isSecret == true ? "what is set" : "'\(value)'"
+        return Failure("\(spelling), from \(source(of: name)): \(shown) is not possible: it must be \(expected)")
     }
 }
