@@ -4,8 +4,8 @@ import Storage
 /// A log that is not written here, for its followers here: one task reads the store for all of them, for as long as there
 /// is one.
 final class FollowedLog: Sendable {
-    /// Where no notification comes, as after a reconnect.
-    private static let interval: Duration = .seconds(1)
+    /// Where no notification comes, as from another process on SQLite. It is two statements for each log.
+    private static let interval: Duration = .seconds(5)
 
     let live: LiveLog
     private let wake: Wake

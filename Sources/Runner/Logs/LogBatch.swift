@@ -26,17 +26,21 @@ struct LogBatch: Sendable {
     /// A record of what is written at the position. What continues the last record becomes part of it: an agent that
     /// writes byte by byte must not fill the database with what stands around them.
     mutating func append(_ content: LogRecord.Content, at time: Date) {
-        if case .bytes(let more, let stream) = content, let last = records.last,
-            case .bytes(let bytes, stream) = last.content, last.time.milliseconds == time.milliseconds
-        {
-            records[records.count - 1] = LogRecord(
-                offset: last.offset, sequence: last.sequence, time: last.time, content: .bytes(bytes + more, stream))
-            self.bytes += Int64(more.count)
-            position.advance(past: LogRecord(offset: last.end, sequence: last.sequence, time: time, content: content))
-        } else {
-            append(
+        guard case .bytes(let more, let stream) = content, continues(stream, at: time) else {
+            return append(
                 LogRecord(offset: position.offset, sequence: position.nextSequence, time: time, content: content))
         }
+        records[records.count - 1].extend(by: more)
+        bytes += Int64(more.count)
+        position.advance(
+            past: LogRecord(
+                offset: position.offset, sequence: position.nextSequence - 1, time: time, content: content))
+    }
+
+    /// Whether the last record has bytes of that stream and that millisecond.
+    private func continues(_ stream: LogStream, at time: Date) -> Bool {
+        guard let last = records.last, case .bytes(_, stream) = last.content else { return false }
+        return last.time.milliseconds == time.milliseconds
     }
 
     private mutating func append(_ record: LogRecord) {

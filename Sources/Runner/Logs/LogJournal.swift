@@ -72,8 +72,9 @@ public final class LogJournal: Sendable {
         let key = ObjectIdentifier(entry)
         let (storer, isOver): (CheckedContinuation<Void, Never>?, Bool) = try state.withLockedValue { state in
             if let error = entry.failure.withLockedValue({ $0 }) { throw error }
-            var pending = state.pending[key] ?? Pending(entry: entry)
-            let before = pending.batches.last?.bytes ?? 0
+            // Taken out, and put back below: while two had it, each change would copy all of it.
+            var pending = state.pending.removeValue(forKey: key) ?? Pending(entry: entry)
+            let (bytes, before) = (pending.bytes, pending.batches.last?.bytes ?? 0)
             if pending.batches.isEmpty || before >= Self.batchSize {
                 let position = entry.position.withLockedValue { $0 }
                 pending.batches.append(LogBatch(content, at: Date(), after: position))
@@ -84,7 +85,7 @@ public final class LogJournal: Sendable {
             }
             let position = pending.batches[pending.batches.count - 1].position
             entry.position.withLockedValue { $0 = position }
-            state.bytes += pending.bytes - (state.pending[key]?.bytes ?? 0)
+            state.bytes += pending.bytes - bytes
             state.pending[key] = pending
             defer { state.storer = nil }
             return (state.storer, Self.isFull(pending, state))
@@ -199,7 +200,7 @@ public final class LogJournal: Sendable {
                 }
                 return
             } catch {
-                if !((error as? DatabaseError)?.mayPass ?? (error is CancellationError)) {
+                if !error.mayPass {
                     if pending.count == 1 { return finish(pending[0], error) }
                     // One that cannot be stored must not hold up the others.
                     for item in pending { await store([item]) }

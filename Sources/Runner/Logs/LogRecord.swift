@@ -20,13 +20,22 @@ public struct LogRecord: Sendable, Equatable {
     public let sequence: Int64
     /// When it was read from the agent, in whole milliseconds.
     public let time: Date
-    public let content: Content
+    public private(set) var content: Content
 
     public init(offset: Int64, sequence: Int64, time: Date, content: Content) {
         self.offset = offset
         self.sequence = sequence
         self.time = time
         self.content = content
+    }
+
+    /// Adds what follows at once, if it has bytes.
+    mutating func extend(by more: [UInt8]) {
+        guard case .bytes(var bytes, let stream) = content else { return }
+        // While two had them, they would be copied to be changed.
+        content = .gap(0)
+        bytes += more
+        content = .bytes(bytes, stream)
     }
 
     /// For bytes that nobody has any more.

@@ -32,7 +32,7 @@ public final class LogRepository: Sendable {
                     lost.append(lease)
                 }
             }
-            for id in Set(batches.map(\.lease.executionID)) { try await transaction.notify(Self.stored, id) }
+            for id in Set(batches.map(\.lease.executionID)) { try transaction.announce(Self.stored, id) }
             return (lost, bytes)
         }
         storedBytes.withLockedValue { $0.merge(bytes) { $0 + $1 } }

@@ -207,12 +207,14 @@ public final class Node: Sendable {
         var (claim, control) = (claim, control)
         while true {
             if let cancellation = claim.execution.cancellation { cancel(id, cancellation) }
+            let mayPass: Bool
             do {
                 return try await job(claim).run(logs, control)
             } catch let error as QueueError where error.code == .leaseLost {
                 return logger.warning("an execution was ended by somebody else", metadata: ["execution": "\(id)"])
             } catch {
                 logger.warning("an execution is taken up again", metadata: ["execution": "\(id)", "error": "\(error)"])
+                mayPass = error.mayPass || (error as? DockerError)?.isEngineAway == true
             }
             repeat {
                 guard !isStopping else { return }
@@ -222,12 +224,24 @@ public final class Node: Sendable {
                 claim = again
                 break
             } while true
+            if !mayPass, await isLost(claim.execution) { return }
             // Of the old one, events may be left.
             control = ExecutionControl()
             state.withLockedValue { state in
                 state.active[id]?.control = control
                 state.active[id]?.isCancelled = false
             }
+        }
+    }
+
+    /// Ends one that cannot be brought to its end, once its time is over. Its sandbox has no owner then.
+    private func isLost(_ execution: StoredExecution) async -> Bool {
+        do {
+            return try await store.endOverdue(execution, why: "it could not be brought to its end: see its node's log")
+        } catch {
+            logger.error(
+                "an execution cannot be ended", metadata: ["execution": "\(execution.id)", "error": "\(error)"])
+            return false
         }
     }
 
@@ -253,6 +267,7 @@ public final class Node: Sendable {
 
     private func renewLeases() async {
         while !Task.isCancelled {
+            var pause = configuration.queue.lease / 3
             let leases = state.withLockedValue { $0.active.values.map(\.lease) }
             do {
                 let held = try await store.renew(leases)
@@ -267,8 +282,9 @@ public final class Node: Sendable {
                 }
             } catch {
                 logger.warning("leases were not renewed", metadata: ["error": "\(error)"])
+                pause = min(pause, .seconds(1))
             }
-            try? await Task.sleep(for: configuration.queue.lease / 3)
+            try? await Task.sleep(for: pause)
         }
     }
 

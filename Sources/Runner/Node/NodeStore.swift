@@ -13,14 +13,17 @@ struct NodeStore: Sendable {
     let logger: Logger
     var watch: Node.StepWatch?
 
-    /// For the sandbox to be made, and to report.
+    /// For the image to be had.
     static let startLimit: Duration = .seconds(300)
     /// Beside what the execution's own limits say, for its end to be written.
     private static let slack: Duration = .seconds(300)
 
     func claim() async throws -> ExecutionQueue.Claim? {
         let claim = try await database.transaction(isolation: .readCommitted) { transaction in
-            let claim = try await queue.claim(for: name, startingWithin: Self.startLimit, in: transaction)
+            // Others end what is late: what takes its time, its own node ends.
+            let claim = try await queue.claim(
+                for: name, startingWithin: Self.startLimit + ExecutionLifecycle.startLimit + Self.slack,
+                in: transaction)
             if let claim {
                 try await audit("execution.claimed", claim.lease, ["fence": claim.lease.fence], transaction)
                 watch?(.claiming, claim.lease.executionID)
@@ -36,7 +39,10 @@ struct NodeStore: Sendable {
 
     /// - Returns: those that are still held, and for which of them an end has been asked for.
     func renew(_ leases: [ExecutionQueue.Lease]) async throws -> [ExecutionQueue.Lease: Cancellation?] {
-        try await database.transaction(isolation: .readCommitted) { try await queue.renew(leases, in: $0) }
+        // Not after all that the API does: leases run out.
+        try await database.transaction(isolation: .readCommitted, isUrgent: true) {
+            try await queue.renew(leases, in: $0)
+        }
     }
 
     func find(_ id: String) async throws -> StoredExecution? { try await queue.find(id, in: database) }
@@ -109,14 +115,12 @@ struct NodeStore: Sendable {
     ///   - active: what this process looks after.
     ///   - holder: whose executions are let be.
     func endOverdue(except active: Set<String>, of holder: String?) async throws {
-        var failed: Set<String> = []
+        var seen = active
         while true {
-            let overdue = try await queue.overdue(in: database).filter {
-                !active.contains($0.id) && !failed.contains($0.id) && (holder == nil || $0.leaseHolder != holder)
-            }
+            let overdue = try await queue.overdue(except: seen, of: holder, in: database)
             if overdue.isEmpty { return }
             for execution in overdue {
-                failed.insert(execution.id)
+                seen.insert(execution.id)
                 do {
                     try await endOverdue(execution)
                 } catch {
@@ -127,21 +131,41 @@ struct NodeStore: Sendable {
         }
     }
 
-    private func endOverdue(_ execution: StoredExecution) async throws {
+    /// - Parameter why: why one that was claimed is lost.
+    /// - Returns: false when it is overdue no more.
+    @discardableResult
+    func endOverdue(_ execution: StoredExecution, why: String = "the runner that had it has gone") async throws -> Bool
+    {
         let (status, reason, message): (Execution.Status, Execution.Reason, String) =
             execution.state == .queued
-            ? (.canceled, .canceled, "no runner was free for it in time")
-            : (.lost, .runnerLost, "the runner that had it has gone")
+            ? (.canceled, .canceled, "no runner was free for it in time") : (.lost, .runnerLost, why)
         // A request that cannot be read has an end too.
         let ended = Execution.ended(execution, status, reason, message)
-        let ending = try ended.text
-        let isEnded = try await database.transaction(isolation: .readCommitted) { transaction in
-            let isEnded = try await queue.endOverdue(
-                execution, as: status.stored, ending: ending, in: transaction)
-            if isEnded { try await ExecutionEnd.record(execution, ended, actor: name, in: transaction) }
-            return isEnded
+        let isEnded: Bool
+        do {
+            isEnded = try await endOverdue(execution, ended, status.stored, isSettled: true)
+        } catch let error where !error.mayPass {
+            // It must not take up a place for ever. Somebody has to look at its reservation.
+            isEnded = try await endOverdue(execution, ended, status.stored, isSettled: false)
+            logger.error(
+                "an execution was not settled: what was reserved for it stays reserved",
+                metadata: ["execution": "\(execution.id)", "error": "\(error)"])
         }
         if isEnded { RunnerMetrics.ended(status, reason) }
+        return isEnded
+    }
+
+    private func endOverdue(
+        _ execution: StoredExecution, _ ended: Execution?, _ state: ExecutionState, isSettled: Bool
+    ) async throws -> Bool {
+        let ending = try ended.text
+        return try await database.transaction(isolation: .readCommitted) { transaction in
+            let isEnded = try await queue.endOverdue(execution, as: state, ending: ending, in: transaction)
+            if isEnded {
+                try await ExecutionEnd.record(execution, ended, isSettled: isSettled, actor: name, in: transaction)
+            }
+            return isEnded
+        }
     }
 
     private func audit(

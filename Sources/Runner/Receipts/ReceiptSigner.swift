@@ -49,7 +49,7 @@ struct ReceiptSigner: Sendable {
             if !draft.isLogKnown { receipt.log = try await logs.digest(of: receipt.id) }
             receipt.audit = head
             return String(decoding: try key.sign(receipt).serialized(), as: UTF8.self)
-        } catch let error as DatabaseError {
+        } catch let error as DatabaseError where error.mayPass {
             throw error
         } catch let error as CancellationError {
             throw error

@@ -4,9 +4,9 @@ public import Storage
 /// Receipts of executions in the database.
 public enum StoredReceipt {
     /// In the transaction that ends the execution.
-    static func store(_ draft: ReceiptDraft, of execution: String, in transaction: Transaction) async throws {
+    static func store(_ draft: ReceiptDraft, of execution: String, in transaction: Transaction) throws {
         let text = String(decoding: try JSONEncoder().encode(draft), as: UTF8.self)
-        try await transaction.execute(
+        try transaction.executeLater(
             "INSERT INTO receipts_due (execution_id, draft) VALUES (\(execution), \(text))")
     }
 

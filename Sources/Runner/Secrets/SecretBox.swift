@@ -47,8 +47,8 @@ public struct SecretBox: Sendable {
     }
 
     /// Nobody needs them any more.
-    static func remove(_ execution: String, in transaction: Transaction) async throws {
-        try await transaction.execute("DELETE FROM execution_secrets WHERE execution_id = \(execution)")
+    static func remove(_ execution: String, in transaction: Transaction) throws {
+        try transaction.executeLater("DELETE FROM execution_secrets WHERE execution_id = \(execution)")
     }
 
     // MARK: Sealing

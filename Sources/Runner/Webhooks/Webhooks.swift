@@ -28,7 +28,7 @@ public struct Webhooks: Sendable {
     /// The execution has ended: what was registered for it is due now. Part of the transaction that ends it; does
     /// nothing where nothing was registered, or for a second time.
     public static func enqueue(_ executionID: String, in transaction: Transaction) async throws {
-        try await transaction.execute(
+        try transaction.executeLater(
             """
             UPDATE webhook_deliveries SET state = 'pending', next_attempt_at = \(.now)
             WHERE execution_id = \(executionID) AND state = 'waiting'

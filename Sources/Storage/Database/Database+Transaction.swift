@@ -6,34 +6,36 @@ extension Database {
     /// `body` runs again, up to ``Configuration/attempts`` times, when other transactions were in its way: it should do
     /// nothing but work in the database. After a statement has failed the transaction can only be rolled back, on both
     /// databases: use `ON CONFLICT` where a failure is expected.
+    /// - Parameter isUrgent: it gets a connection before all who wait for one: for heartbeats.
     /// - Throws: ``DatabaseError``, `CancellationError`, and what `body` throws. Nothing is written then, but with code
     ///   `commit_unknown`.
     @discardableResult
     public func transaction<Result: Sendable>(
-        isolation: Transaction.Isolation = .serializable,
+        isolation: Transaction.Isolation = .serializable, isUrgent: Bool = false,
         _ body: (Transaction) async throws -> Result
     ) async throws -> Result {
         try await transaction(
-            isolation: isolation, statementTimeout: configuration.statementTimeout,
+            isolation: isolation, isUrgent: isUrgent, statementTimeout: configuration.statementTimeout,
             acquireTimeout: configuration.acquireTimeout, body)
     }
 
     func transaction<Result: Sendable>(
-        isolation: Transaction.Isolation, statementTimeout: Duration, acquireTimeout: Duration,
+        isolation: Transaction.Isolation, isUrgent: Bool = false, statementTimeout: Duration, acquireTimeout: Duration,
         _ body: (Transaction) async throws -> Result
     ) async throws -> Result {
-        var backoff = Backoff(first: .milliseconds(5), longest: .milliseconds(200))
+        var backoff = Self.newBackoff
         var attempt = 1
         var deadline = ContinuousClock.now + acquireTimeout
         while true {
             do {
                 return try await attemptTransaction(
-                    isolation: isolation, statementTimeout: statementTimeout, until: deadline, body)
+                    isolation: isolation, isUrgent: isUrgent, statementTimeout: statementTimeout, until: deadline, body)
             } catch let unheard as Unheard {
                 guard ContinuousClock.now < deadline else {
                     DatabaseMetrics.failed(unheard.error)
                     throw unheard.error
                 }
+                try await Task.sleep(for: backoff.next())
             } catch let conflict as Conflict {
                 guard attempt < configuration.attempts else {
                     DatabaseMetrics.failed(conflict.error)
@@ -62,10 +64,11 @@ extension Database {
     }
 
     private func attemptTransaction<Result: Sendable>(
-        isolation: Transaction.Isolation, statementTimeout: Duration, until deadline: ContinuousClock.Instant,
-        _ body: (Transaction) async throws -> Result
+        isolation: Transaction.Isolation, isUrgent: Bool, statementTimeout: Duration,
+        until deadline: ContinuousClock.Instant, _ body: (Transaction) async throws -> Result
     ) async throws -> Result {
-        let session = try await begin(isolation, statementTimeout: statementTimeout, until: deadline)
+        let session = try await begin(
+            isolation, isUrgent: isUrgent, statementTimeout: statementTimeout, until: deadline)
         defer { release(session) }
         let transaction = Transaction(session: session, dialect: driver.dialect, statementTimeout: statementTimeout)
         let result: Result
@@ -105,10 +108,12 @@ extension Database {
 
     /// A connection may have died unnoticed. Nothing has been sent before `BEGIN`, so another one is tried.
     private func begin(
-        _ isolation: Transaction.Isolation, statementTimeout: Duration, until deadline: ContinuousClock.Instant
+        _ isolation: Transaction.Isolation, isUrgent: Bool, statementTimeout: Duration,
+        until deadline: ContinuousClock.Instant
     ) async throws -> any Session {
+        var backoff = Self.newBackoff
         while true {
-            let session = try await acquire(.write, until: deadline)
+            let session = try await acquire(.write, isUrgent: isUrgent, until: deadline)
             do {
                 try await session.begin(isolation, statementTimeout: statementTimeout, until: deadline)
                 return session
@@ -118,9 +123,12 @@ extension Database {
                 guard let error = error as? DatabaseError, error.isFateUnknown, ContinuousClock.now < deadline else {
                     throw error
                 }
+                try await Task.sleep(for: backoff.next())
             }
         }
     }
+
+    private static var newBackoff: Backoff { Backoff(first: .milliseconds(5), longest: .milliseconds(200)) }
 }
 
 extension Error {

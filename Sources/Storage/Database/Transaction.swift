@@ -70,13 +70,26 @@ public final class Transaction: SQLExecutor {
     /// - Parameter payload: an id and not the data: at most 1,000 bytes.
     /// - Throws: ``DatabaseError``, `CancellationError`.
     public func notify(_ channel: StaticString, _ payload: String) async throws {
+        try check(payload)
+        if let statement = try session.notify(channel.description, payload) { try later(statement) }
+    }
+
+    /// As ``notify(_:_:)``, for what changes often: on PostgreSQL it comes some milliseconds after the commit, together
+    /// with what others announce, and costs this transaction nothing. It is lost when this process dies in between, or
+    /// the database goes away: who listens looks into the tables now and then.
+    /// - Throws: ``DatabaseError``.
+    public func announce(_ channel: StaticString, _ payload: String) throws {
+        try check(payload)
+        session.announce(channel.description, payload)
+    }
+
+    private func check(_ payload: String) throws {
         guard payload.utf8.count <= 1000, !payload.utf8.contains(0) else {
             throw DatabaseError(
                 .invalidValue,
                 "a notification is at most 1,000 bytes without U+0000: send an id, and keep the data in a table")
         }
         try checkUsable()
-        if let statement = try session.notify(channel.description, payload) { try later(statement) }
     }
 
     /// Holds back every other migration of this database until this transaction ends.

@@ -3,9 +3,10 @@ protocol Driver: Sendable {
     var dialect: Dialect { get }
 
     /// Leases a connection, for one user at a time. Each is given back with ``release(_:)``.
+    /// - Parameter isUrgent: before all who wait already.
     /// - Throws: ``DatabaseError`` with code `database_unavailable` or `database_busy` at the deadline,
     ///   `CancellationError`.
-    func acquire(_ access: Access, until deadline: ContinuousClock.Instant) async throws -> any Session
+    func acquire(_ access: Access, isUrgent: Bool, until deadline: ContinuousClock.Instant) async throws -> any Session
 
     func release(_ session: any Session)
 
@@ -61,6 +62,9 @@ protocol Session: Sendable {
     /// Sends to a channel with the commit.
     /// - Returns: the statement that does it; nil where it takes none.
     func notify(_ channel: String, _ payload: String) throws -> Statement?
+
+    /// Sends to a channel soon after the commit, and never without it.
+    func announce(_ channel: String, _ payload: String)
 
     /// Holds back every other migration of this database until the transaction ends.
     /// - Returns: the statement that does it; nil where it takes none.

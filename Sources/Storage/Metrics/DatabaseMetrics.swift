@@ -20,10 +20,12 @@ enum DatabaseMetrics {
 
 extension Database {
     /// A connection for one user, to be given back with ``release(_:)``.
-    func acquire(_ access: Access, until deadline: ContinuousClock.Instant) async throws -> any Session {
+    func acquire(
+        _ access: Access, isUrgent: Bool = false, until deadline: ContinuousClock.Instant
+    ) async throws -> any Session {
         let begin = ContinuousClock.now
         defer { DatabaseMetrics.waited(begin.duration(to: .now)) }
-        let session = try await driver.acquire(access, until: deadline)
+        let session = try await driver.acquire(access, isUrgent: isUrgent, until: deadline)
         DatabaseMetrics.leased()
         return session
     }

@@ -19,8 +19,10 @@ extension Migration {
                 CHECK ((finished_at IS NOT NULL) = (state IN ('delivered', 'failed')))
             )
             """,
+            // With the user: those of whom much is sent already are passed over.
             """
-            CREATE INDEX webhook_deliveries_due ON webhook_deliveries (next_attempt_at) WHERE state = 'pending'
+            CREATE INDEX webhook_deliveries_due ON webhook_deliveries (next_attempt_at, user_id)
+                WHERE state = 'pending'
             """,
             """
             CREATE TABLE webhook_attempts (

@@ -36,7 +36,7 @@ extension ExecutionQueue {
             """)
         guard let row = rows.first else { return nil }
         let execution = try StoredExecution(row)
-        try await transaction.notify(Self.changed, execution.id)
+        try transaction.announce(Self.changed, execution.id)
         return Self.claim(of: execution, holder)
     }
 
@@ -96,7 +96,7 @@ extension ExecutionQueue {
             WHERE \(Self.isHeld(lease)) AND state = 'starting'
             """)
         guard changed == 1 else { throw QueueError.leaseLost(lease) }
-        try await transaction.notify(Self.changed, lease.executionID)
+        try transaction.announce(Self.changed, lease.executionID)
     }
 
     /// The agent has been told to stop.
@@ -110,7 +110,7 @@ extension ExecutionQueue {
             WHERE \(Self.isHeld(lease)) AND state IN ('starting', 'running')
             """)
         guard changed == 1 else { throw QueueError.leaseLost(lease) }
-        try await transaction.notify(Self.changed, lease.executionID)
+        try transaction.announce(Self.changed, lease.executionID)
     }
 
     /// Ends an execution, with what it used.
@@ -130,7 +130,7 @@ extension ExecutionQueue {
             """)
         guard changed == 1 else { throw QueueError.leaseLost(lease) }
         if let usage {
-            try await transaction.execute(
+            try transaction.executeLater(
                 """
                 INSERT INTO execution_usage
                     (execution_id, wall_ms, cpu_ms, max_memory_bytes, log_bytes, egress_bytes)
@@ -138,7 +138,7 @@ extension ExecutionQueue {
                     \(usage.logBytes), \(usage.egressBytes))
                 """)
         }
-        try await transaction.notify(Self.changed, lease.executionID)
+        try transaction.announce(Self.changed, lease.executionID)
     }
 
     private static func isHeld(_ lease: Lease) -> SQL {

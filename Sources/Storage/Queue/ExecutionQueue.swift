@@ -144,7 +144,7 @@ public struct ExecutionQueue: Sendable {
             WHERE id = \(id) AND state = 'queued'
             """)
         if ended == 1 {
-            try await transaction.notify(Self.changed, id)
+            try transaction.announce(Self.changed, id)
         } else {
             let asked = try await transaction.execute(
                 """

@@ -1,6 +1,6 @@
 import NIOConcurrencyHelpers
 
-/// A number of permits for what may be done at once, given out first come, first served.
+/// A number of permits for what may be done at once, given out first come, first served, but to the urgent first.
 final class Permits: Sendable {
     private struct State {
         var free: Int
@@ -17,8 +17,9 @@ final class Permits: Sendable {
     }
 
     /// Waits for a permit; each is given back with ``giveBack()``.
+    /// - Parameter isUrgent: before all who wait already.
     /// - Throws: ``DatabaseError`` with code `database_busy` at the deadline, `CancellationError`.
-    func take(until deadline: ContinuousClock.Instant) async throws {
+    func take(isUrgent: Bool = false, until deadline: ContinuousClock.Instant) async throws {
         try Task.checkCancellation()
         let shot = OneShot<Void>()
         let id: UInt64? = state.withLockedValue { state in
@@ -27,7 +28,7 @@ final class Permits: Sendable {
                 return nil
             }
             state.lastID += 1
-            state.waiters.append((state.lastID, shot))
+            state.waiters.insert((state.lastID, shot), at: isUrgent ? 0 : state.waiters.count)
             return state.lastID
         }
         guard let id else { return }

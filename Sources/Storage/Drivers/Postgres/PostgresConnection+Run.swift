@@ -27,7 +27,7 @@ extension PostgresConnection {
             try sendPrepare(text, binds, name: name)
             try await flush(&patience)
             _ = try await completion(&patience)
-            prepared.remember(text, as: name)
+            prepared.remember(text, binds, as: name)
             try sendPrepared(name, binds)
         }
         try await flush(&patience)
@@ -45,11 +45,18 @@ extension PostgresConnection {
         var last = Completion()
         var failure: (any Error)?
         for (index, (statement, name)) in zip(statements, names).enumerated() {
-            if let name, case .done = try await ending(&patience) { prepared.remember(statement.text, as: name) }
+            if let name {
+                switch try await ending(&patience) {
+                case .done: prepared.remember(statement.text, statement.binds, as: name)
+                case .failed(let error): failure = error.of(statement)
+                case .skipped: break
+                }
+            }
             switch try await ending(&patience, wantsRows: index == statements.count - 1) {
             case .done(let completion): last = completion
             case .failed(let error): failure = error.of(statement)
-            case .skipped: break
+            // What was not run must not be taken for done.
+            case .skipped: if failure == nil { throw outOfStep }
             }
         }
         guard case .together? = try await next(&patience) else { throw outOfStep }

@@ -33,8 +33,10 @@ final class PostgresConnection: @unchecked Sendable {
         _ = paddock_openssl_without_exit_handler()
         // What comes before the URL are defaults; what comes after overrides it.
         let parameters = [
-            ("connect_timeout", "4"), ("fallback_application_name", "paddock"), ("dbname", url.secret),
-            ("client_encoding", "UTF8"),
+            ("connect_timeout", "4"), ("fallback_application_name", "paddock"),
+            // A connection that died without a word is found out while it is idle, and 10 s after something was sent.
+            ("tcp_user_timeout", "10000"), ("keepalives_idle", "15"), ("keepalives_interval", "5"),
+            ("keepalives_count", "3"), ("dbname", url.secret), ("client_encoding", "UTF8"),
         ]
         let opened = Self.withCStrings(parameters.map(\.0)) { keywords in
             Self.withCStrings(parameters.map(\.1)) { values in PQconnectdbParams(keywords, values, 1) }

@@ -11,8 +11,9 @@ final class PostgresConnector: Sendable {
         var pause: (end: ContinuousClock.Instant, reason: DatabaseError)?
     }
 
-    /// Longest that a transaction may wait for its own client, which may have been cut off with rows locked.
-    private static let idleInTransaction: Duration = .seconds(60)
+    /// Longest that a transaction may wait for its own client, which may have been cut off with rows locked. Heartbeats
+    /// wait for those rows: it is shorter than a third of a lease.
+    private static let idleInTransaction: Duration = .seconds(8)
 
     let url: PostgresURL
     private let statementTimeout: Duration

@@ -48,15 +48,18 @@ final class PostgresListener: Sendable {
         await task?.value
     }
 
+    private static var newBackoff: Backoff { Backoff(first: .milliseconds(50), longest: .seconds(2)) }
+
     private func run() async {
+        // Of connections that are made and do not listen, as on a standby; the connector has its own.
+        var backoff = Self.newBackoff
         while !Task.isCancelled {
             do {
                 let connection = try await connector.connect(until: .now + Self.answer)
-                try await listen(on: connection)
+                try await listen(on: connection) { backoff = Self.newBackoff }
             } catch let error as DatabaseError {
                 logger.debug("not listening", metadata: ["paddock.storage.reason": "\(error.message)"])
-                // The connector pauses only between attempts that fail.
-                try? await Task.sleep(for: .milliseconds(50))
+                try? await Task.sleep(for: backoff.next())
             } catch {
                 return
             }
@@ -64,7 +67,7 @@ final class PostgresListener: Sendable {
     }
 
     /// Returns never, and throws once the connection is lost or the task is cancelled.
-    private func listen(on connection: PostgresConnection) async throws {
+    private func listen(on connection: PostgresConnection, _ isListening: () -> Void) async throws {
         state.withLockedValue { $0.asked.formUnion(hub.channels) }
         while true {
             try Task.checkCancellation()
@@ -77,6 +80,7 @@ final class PostgresListener: Sendable {
                 var patience = Patience(Self.answer)
                 _ = try await connection.run("LISTEN \(connection.quoted(channel))", &patience)
                 hub.publish(.catchUp, to: channel)
+                isListening()
             }
             publish(connection.takeNotifications())
             let quiet = ContinuousClock.now + Self.silence

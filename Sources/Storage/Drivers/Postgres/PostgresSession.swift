@@ -16,6 +16,10 @@ final class PostgresSession: Session {
         var lastAnswer = ContinuousClock.now
         /// What begins the transaction, and is sent with its first statement.
         var opening: [Statement] = []
+        /// Of the transaction that is under way.
+        var announcements: [(channel: String, payload: String)] = []
+        /// Of one that is committed, or may be.
+        var committed: [(channel: String, payload: String)] = []
         /// Of the statement whose rows are being read.
         var reading: Patience?
     }
@@ -73,24 +77,55 @@ final class PostgresSession: Session {
     }
 
     func commit(after statements: [Statement], timeout: Duration) async throws {
+        do {
+            try await sendCommit(after: statements, timeout: timeout)
+        } catch let error as DatabaseError where error.isFateUnknown {
+            noteCommit()
+            throw error
+        }
+        noteCommit()
+    }
+
+    private func noteCommit() {
+        state.withLockedValue { state in
+            state.committed += state.announcements
+            state.announcements = []
+        }
+    }
+
+    /// What is to be sent, once.
+    func takeAnnouncements() -> [(channel: String, payload: String)] {
+        state.withLockedValue { state in
+            defer { state.committed = [] }
+            return state.committed
+        }
+    }
+
+    private func sendCommit(after statements: [Statement], timeout: Duration) async throws {
         var statements = statements
         if !hasBegun {
             // A commit goes only to a server that is there: what is lost before it is not written.
-            guard !statements.isEmpty else { return }
+            guard !statements.isEmpty else {
+                // Nor is it sent with what the connection's next user says, who would not commit it.
+                return state.withLockedValue { $0.opening = [] }
+            }
             _ = try await run(statements, timeout: timeout)
             statements = []
         }
         statements.append(Statement(command: "COMMIT"))
         let completion = try await run(
             statements, Patience(timeout * statements.count + Self.slack, isCancellable: false))
-        // What COMMIT does, without an error, to a transaction with one that failed.
-        if completion.tag == "ROLLBACK" {
+        // With a statement that failed, COMMIT is a ROLLBACK, without an error.
+        guard completion.tag == "COMMIT" else {
             throw DatabaseError(.transactionFailed, "nothing was written: a statement of the transaction had failed")
         }
     }
 
     func rollback() async {
-        state.withLockedValue { $0.opening = [] }
+        state.withLockedValue { state in
+            state.opening = []
+            state.announcements = []
+        }
         guard !state.withLockedValue({ $0.isBroken }), connection.isInTransaction else { return }
         _ = try? await run([Statement(command: "ROLLBACK")], Patience(Self.slack, isCancellable: false))
     }
@@ -154,6 +189,10 @@ final class PostgresSession: Session {
 
     func notify(_ channel: String, _ payload: String) throws -> Statement? {
         try Statement("SELECT pg_notify(\(channel), \(payload))", for: .postgres)
+    }
+
+    func announce(_ channel: String, _ payload: String) {
+        state.withLockedValue { $0.announcements.append((channel, payload)) }
     }
 
     func lockMigrations() throws -> Statement? {

@@ -27,6 +27,8 @@ struct PreparedStatements {
         guard !binds.isEmpty, text.utf8.count < Self.longest else { return .plain }
         let types = binds.map(\.type)
         guard let seen = known[text] else {
+            // Lists of this and that length come once, and would fill it.
+            if known.count >= Self.most { known = known.filter { $0.value.name != nil } }
             if known.count < Self.most { known[text] = Known(types: types) }
             return .plain
         }
@@ -36,5 +38,7 @@ struct PreparedStatements {
         return .prepare("paddock_\(named)")
     }
 
-    mutating func remember(_ text: String, as name: String) { known[text]?.name = name }
+    mutating func remember(_ text: String, _ binds: [Statement.Bind], as name: String) {
+        known[text] = Known(types: binds.map(\.type), name: name)
+    }
 }

@@ -29,13 +29,15 @@ final class SQLiteDriver: Driver {
 
     // MARK: Leases
 
-    func acquire(_ access: Access, until deadline: ContinuousClock.Instant) async throws -> any Session {
+    func acquire(
+        _ access: Access, isUrgent: Bool, until deadline: ContinuousClock.Instant
+    ) async throws -> any Session {
         // The first connection that writes makes the file, and WAL mode.
         if access == .read, state.withLockedValue({ $0.file == nil }) {
-            release(try await acquire(.write, until: deadline))
+            release(try await acquire(.write, isUrgent: isUrgent, until: deadline))
         }
         let permits = permits(for: access)
-        try await permits.take(until: deadline)
+        try await permits.take(isUrgent: isUrgent, until: deadline)
         do {
             if let session = try idle(access) { return session }
             return try await open(access, until: deadline)
@@ -104,7 +106,10 @@ final class SQLiteDriver: Driver {
         }
         let session: SQLiteSession
         do {
-            session = try await opened.value()
+            session = try await opened.value(until: deadline + SQLiteSession.slack, isCancellable: false) {
+                [description] in
+                DatabaseError(.databaseUnavailable, "\(description): the disk did not answer in time")
+            }
         } catch {
             throw SQLiteFailure.translate(error, database: description)
         }

@@ -35,7 +35,7 @@ final class SQLiteSession: Session {
     private static let stepsPerQuestion: CInt = 4000
 
     /// SQLite ends a statement at its deadline. Beyond this it is the disk that hangs.
-    private static let slack: Duration = .seconds(5)
+    static let slack: Duration = .seconds(5)
 
     let access: Access
     private let description: String
@@ -167,6 +167,9 @@ final class SQLiteSession: Session {
             throw DatabaseError(
                 .databaseBusy, "\(description): another process kept writing until the deadline: try again later",
                 cause: error)
+        } catch let error as DatabaseError where error.isFateUnknown {
+            // Nothing is written yet. Another connection would find the same disk.
+            throw DatabaseError(error.code, error.message, cause: error.cause)
         }
     }
 
@@ -281,8 +284,12 @@ final class SQLiteSession: Session {
     }
 
     func notify(_ channel: String, _ payload: String) -> Statement? {
-        state.withLockedValue { $0.notifications.append((channel, payload)) }
+        announce(channel, payload)
         return nil
+    }
+
+    func announce(_ channel: String, _ payload: String) {
+        state.withLockedValue { $0.notifications.append((channel, payload)) }
     }
 
     private func takeNotifications() -> [(channel: String, payload: String)] {
