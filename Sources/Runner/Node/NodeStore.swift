@@ -115,15 +115,15 @@ struct NodeStore: Sendable {
     ///   - active: what this process looks after.
     ///   - holder: whose executions are let be.
     func endOverdue(except active: Set<String>, of holder: String?) async throws {
-        var seen = active
+        var left = active
         while true {
-            let overdue = try await queue.overdue(except: seen, of: holder, in: database)
+            let overdue = try await queue.overdue(except: left, of: holder, in: database)
             if overdue.isEmpty { return }
             for execution in overdue {
-                seen.insert(execution.id)
                 do {
-                    try await endOverdue(execution)
+                    if try await !endOverdue(execution) { left.insert(execution.id) }
                 } catch {
+                    left.insert(execution.id)
                     logger.error(
                         "an execution cannot be ended", metadata: ["execution": "\(execution.id)", "error": "\(error)"])
                 }
