@@ -1,13 +1,13 @@
 # The habits of this project. Each target does its own set-up and says what it did; a second run is quick.
 
 PADDOCK := .build/release/paddock
-# One file that needs no Swift toolchain where it runs, and starts faster for it.
+# For one product. One file that needs no Swift toolchain where it runs, and starts faster for it.
 # Names that nobody looks up are left out: the program has 5 MiB less in memory. Where the C library can read them (2.36),
 # relocations are packed: 3 MiB less again, and an earlier start.
 PACKED := $(shell printf '%s\n' 2.36 "$$(getconf GNU_LIBC_VERSION | cut -d ' ' -f 2)" | sort -CV && \
 	echo -Xlinker -z -Xlinker pack-relative-relocs)
 RELEASE := swift build -c release --static-swift-stdlib -Xswiftc -use-ld=lld -Xlinker --strip-all \
-	-Xlinker --no-export-dynamic $(PACKED) --product paddock
+	-Xlinker --no-export-dynamic $(PACKED) --product
 
 # The tests of a node whose process, Engine, database or disk fails.
 FAULTS := RunnerTests\.(CrashPoint|EngineFault|DatabaseFault|Stop|TwoNode)Tests
@@ -50,9 +50,9 @@ format: ## format the Swift sources in place
 
 bench: ## compare paddock with what one would use instead, on this machine (about 20 minutes)
 	@scripts/setup.sh bench
-	$(RELEASE)
-	swift build -c release --product PlainServer --static-swift-stdlib -Xlinker --strip-all
-	swift build -c release --product AdmissionProgram --static-swift-stdlib -Xlinker --strip-all
+	$(RELEASE) paddock
+	$(RELEASE) PlainServer
+	$(RELEASE) AdmissionProgram
 	Benchmarks/run
 
 fuzz: ## fuzz the sandbox init's frame parser, for a bounded time
@@ -62,7 +62,7 @@ fuzz: ## fuzz the sandbox init's frame parser, for a bounded time
 demo: ## from nothing to an agent that runs: set-up, release build, two sample runs
 	@scripts/setup.sh run
 	@echo 'demo: building paddock in release (several minutes the first time)' >&2
-	$(RELEASE)
+	$(RELEASE) paddock
 	@echo
 	@echo '== $(PADDOCK) run images/text-report --input @images/text-report/sample.json'
 	@$(PADDOCK) run images/text-report --input @images/text-report/sample.json
@@ -76,7 +76,7 @@ images: ## make the base images and build every sample agent as paddock/NAME
 
 image: ## build paddock in release, its own image paddock/server:latest, and paddock/postgresql:latest
 	@scripts/setup.sh run
-	$(RELEASE)
+	$(RELEASE) paddock
 	@/usr/bin/python3 images/base/build.py runtime postgresql
 	@mkdir -p .build/image
 	@cp .build/release/paddock .build/image/paddock
