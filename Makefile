@@ -48,7 +48,7 @@ check: ## lint the format, and check which module imports which
 format: ## format the Swift sources in place
 	swift format --in-place --recursive Sources Tests $(wildcard Plugins) Package.swift
 
-bench: ## compare paddock with what one would use instead, on this machine (about 20 minutes)
+bench: ## compare paddock with what one would use instead, on this machine (about 25 minutes)
 	@scripts/setup.sh bench
 	$(RELEASE) paddock
 	$(RELEASE) PlainServer

@@ -4,13 +4,15 @@ Each peer is a process of its own that stays, so that no import is timed: a line
 times at once, and it answers with the milliseconds.
 """
 
+import concurrent.futures
+import http.client
 import os
 import subprocess
 import sys
-import threading
 import time
 
-from .common import AGENT, BUSYBOX, PYTHON, ROOT, RUN_LIMIT, BenchError, interleave, progress, say
+from .common import PYTHON, ROOT, RUN_LIMIT, BenchError, interleave, say
+from .serving import Server
 
 # Label, script, packages, runtime.
 PEERS = [
@@ -74,7 +76,52 @@ def paddock_runs(options, runtime, count):
     return (time.monotonic() - began) * 1000
 
 
+class Served:
+    """A `paddock serve` that has as many sandboxes prepared as are asked for at once."""
+
+    def __init__(self, server):
+        self.server = server
+        self.agent = server.add_agent(PYTHON, ["python3", "-c", CODE])
+
+    def one(self, connection):
+        done = self.server.call(
+            "POST", "/executions?wait=60",
+            {"agentId": self.agent, "input": {}, "limits": {"memoryMiB": 512, "cpus": 1}}, connection)
+        if done["status"] != "succeeded" or done["usage"]["logBytes"] != len("first\n"):
+            raise BenchError(f"an execution ended as {done['status']}: {done['message']}")
+
+    def at_once(self, count):
+        """Milliseconds until all have ended."""
+        connections = [http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=RUN_LIMIT) for _ in range(count)]
+        for connection in connections:
+            connection.connect()
+        with concurrent.futures.ThreadPoolExecutor(count) as lanes:
+            began = time.monotonic()
+            for _ in lanes.map(self.one, connections):
+                pass
+            milliseconds = (time.monotonic() - began) * 1000
+        for connection in connections:
+            connection.close()
+        return milliseconds
+
+    def create_demand(self, count):
+        for _ in range(2):
+            self.at_once(count)
+
+    def run(self, count):
+        """The same, beginning when sandboxes wait; nobody else is measured while the next ones are prepared."""
+        self.server.wait_until_prepared(count)
+        milliseconds = self.at_once(count)
+        self.server.wait_until_prepared(count)
+        return milliseconds
+
+
 def measure(options, engine, report):
+    with Server(options, {"pool.agentCeiling": str(AT_ONCE), "node.slots": str(AT_ONCE)}) as server:
+        compare(options, engine, report, Served(server))
+
+
+def compare(options, engine, report, served):
     runtimes = engine.call("GET", "/info")[1]["Runtimes"]
     subprocess.run(
         ["docker", "build", "--quiet", "--tag", TAKO_IMAGE, "-"], check=True, stdout=subprocess.DEVNULL, text=True,
@@ -87,7 +134,11 @@ def measure(options, engine, report):
                 continue
             peers[label] = Peer(script, packages, runtime)
         for count, rounds in ((1, max(3, options.rounds // 2)), (AT_ONCE, max(3, options.rounds // 6))):
-            sides = {"paddock run": lambda: paddock_runs(options, None, count)}
+            served.create_demand(count)
+            sides = {
+                "paddock run": lambda: paddock_runs(options, None, count),
+                "paddock serve, prepared ahead": lambda: served.run(count),
+            }
             if "runsc" in runtimes:
                 sides["paddock run, runsc"] = lambda: paddock_runs(options, "runsc", count)
             sides |= {label: (lambda peer=peer: peer.run(count)) for label, peer in peers.items()}
@@ -96,8 +147,8 @@ def measure(options, engine, report):
             for label, row in rows.items():
                 if label.startswith("paddock"):
                     continue
-                ours = "paddock run, runsc" if label.endswith("runsc") else "paddock run"
-                report.goal(f"{title}: {ours}, of {label}", rows[ours]["median"] / row["median"], 1)
+                for ours in ["paddock run, runsc"] if label.endswith("runsc") else list(sides)[:2]:
+                    report.goal(f"{title}: {ours}, of {label}", rows[ours]["median"] / row["median"], 1)
     finally:
         for peer in peers.values():
             peer.close()
